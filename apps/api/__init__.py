@@ -1,0 +1,1 @@
+"""What every app's HTTP doors share: problem documents, pages, fields, body parsing. No models."""

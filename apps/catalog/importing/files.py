@@ -1,0 +1,100 @@
+"""Bytes from a file, a gzipped file or standard input, with a progress bar."""
+
+import gzip
+import io
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+STDIN = "-"
+_LINES_BETWEEN_UPDATES = 5_000
+
+
+class UnreadableFile(Exception):
+    """A file that cannot be read at all, or not to its end. The message is one line for the person who named it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteFile:
+    """A file to read, named by its path or `-` for standard input; gzip is recognised by its first bytes."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.path == STDIN else self.path
+
+    def check(self) -> None:
+        """Raises UnreadableFile when there is no such file or it may not be read."""
+        if self.path != STDIN:
+            with _explained(self.name), Path(self.path).open("rb"):
+                pass
+
+    def lines(self, *, label: str) -> Iterator[bytes]:
+        """The lines, line ends included. Memory: one line. Raises UnreadableFile.
+
+        A progress bar on standard error, in bytes of the file as it lies on disk, is shown on terminals only.
+        """
+        with _explained(self.name), self._raw() as raw:
+            size = None if self.path == STDIN else Path(self.path).stat().st_size
+            stream = _decompressed(raw)
+            with tqdm(total=size, desc=label, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+                for number, line in enumerate(stream, 1):
+                    yield line
+                    if size and not number % _LINES_BETWEEN_UPDATES:
+                        bar.update(raw.tell() - bar.n)
+                if size:
+                    bar.update(size - bar.n)
+
+    @contextmanager
+    def seekable(self) -> Iterator[BinaryIO]:
+        """The file for formats that jump about in it; a gzipped one is unpacked into a temporary file first."""
+        if self.path == STDIN:
+            raise UnreadableFile("standard input can be read as csv or jsonl only.")
+        with _explained(self.name), self._raw() as raw:
+            stream = _decompressed(raw)
+            if stream is raw:
+                yield raw
+                return
+            with tempfile.TemporaryFile() as unpacked:
+                shutil.copyfileobj(stream, unpacked, 1 << 20)
+                unpacked.seek(0)
+                yield unpacked  # type: ignore[misc]
+
+    @contextmanager
+    def _raw(self) -> Iterator[io.BufferedReader]:
+        if self.path == STDIN:
+            yield sys.stdin.buffer  # type: ignore[misc]
+            return
+        with Path(self.path).open("rb", buffering=1 << 18) as raw:
+            yield raw
+
+
+def _decompressed(raw: io.BufferedReader) -> io.BufferedReader:
+    if raw.peek(2)[:2] != b"\x1f\x8b":
+        return raw
+    return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 18)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise UnreadableFile(f"{name}: no such file.") from None
+    except IsADirectoryError:
+        raise UnreadableFile(f"{name} is a folder, not a file.") from None
+    except PermissionError:
+        raise UnreadableFile(f"{name}: permission denied.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableFile(f"{name}: the gzip data is damaged or cut short ({error}).") from None
+    except OSError as error:
+        raise UnreadableFile(f"{name}: {error.strerror or error}.") from None

@@ -1,0 +1,144 @@
+"""Rows from CSV and JSON Lines files."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import orjson
+
+from apps.catalog.importing.files import STDIN, ByteFile, UnreadableFile
+from apps.catalog.importing.rows import Row
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class CsvTable:
+    """Delimited text in UTF-8 with one header line; comma, semicolon, tab or bar, whichever the header has most of.
+
+    A row that is not UTF-8, holds a NUL or has another number of columns than the header is a problem row.
+    Empty lines are skipped and not counted.
+    """
+
+    sparse = False
+
+    def __init__(self, file: ByteFile, *, header: list[str] | None = None, delimiter: str = "") -> None:
+        self._file = file
+        self._header = header
+        self._delimiter = delimiter
+        self.name = file.name
+
+    def check(self) -> None:
+        self._file.check()
+        if self._file.path != STDIN and self._header is None:
+            lines = self._file.lines(label="")
+            self._read_header(next(lines, b""))
+            lines.close()  # type: ignore[attr-defined]
+
+    def rows(self, *, label: str = "") -> Iterator[Row]:
+        lines = self._file.lines(label=label)
+        header, first = self._header, 1
+        if header is None:
+            header = self._read_header(next(lines, b""))
+            first = 2
+        bad: dict[int, str] = {}
+        reader = csv.reader(_decoded(lines, bad, first), delimiter=self._delimiter or ",")
+        width, consumed = len(header), 0
+        while True:
+            problem = ""
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                cells, problem = [], f"not readable as CSV: {error}"
+            line, consumed = first + consumed, reader.line_num
+            if bad:
+                problem = problem or next((bad[n] for n in range(line, first + consumed) if n in bad), "")
+                bad.clear()
+            if problem:
+                yield Row(line, {"": self._joined(cells)}, problem)
+            elif len(cells) == width:
+                yield Row(line, dict(zip(header, cells, strict=True)))
+            elif cells:
+                yield Row(line, {"": self._joined(cells)}, f"{len(cells)} columns where the header has {width}")
+
+    def raw(self, row: Row) -> str:
+        return row.values[""] if row.problem else self._joined(list(row.values.values()))
+
+    def _joined(self, cells: list[str]) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._delimiter or ",", lineterminator="").writerow(cells)
+        return text.getvalue()
+
+    def _read_header(self, line: bytes) -> list[str]:
+        if line.startswith(_UTF16):
+            raise UnreadableFile(f"{self.name} is UTF-16. Save it as UTF-8.")
+        try:
+            text = line.removeprefix(_BOM).decode()
+        except UnicodeDecodeError:
+            raise UnreadableFile(f"{self.name}: the header line is not UTF-8.") from None
+        if not text.strip() or "\0" in text:
+            raise UnreadableFile(f"{self.name} has no header line.")
+        self._delimiter = self._delimiter or _sniffed(text)
+        header = [cell.strip() for cell in next(csv.reader([text], delimiter=self._delimiter))]
+        header = [cell or f"column {number}" for number, cell in enumerate(header, 1)]
+        if twice := sorted({name for name in header if header.count(name) > 1}):
+            raise UnreadableFile(f"{self.name}: the header names {', '.join(twice)} more than once.")
+        return header
+
+
+class JsonLinesTable:
+    """One JSON object a line, in UTF-8. Any other line is a problem row; empty lines are skipped and not counted."""
+
+    sparse = True
+
+    def __init__(self, file: ByteFile) -> None:
+        self._file = file
+        self.name = file.name
+
+    def check(self) -> None:
+        self._file.check()
+
+    def rows(self, *, label: str = "") -> Iterator[Row]:
+        for number, line in enumerate(self._file.lines(label=label), 1):
+            line = line.removeprefix(_BOM) if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                values = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                yield Row(number, {"": _shown(line)}, f"not JSON: {error}")
+                continue
+            if not isinstance(values, dict):
+                yield Row(number, {"": _shown(line)}, "not a JSON object")
+            elif b"\\u0000" in line:
+                yield Row(number, {"": _shown(line)}, "contains a NUL character")
+            else:
+                yield Row(number, values)
+
+    def raw(self, row: Row) -> str:
+        return row.values[""] if row.problem else json.dumps(row.values, ensure_ascii=False, default=str)
+
+
+def _sniffed(header: str) -> str:
+    unquoted = "".join(header.split('"')[::2])
+    return max(",;\t|", key=unquoted.count)
+
+
+def _decoded(lines: Iterator[bytes], bad: dict[int, str], first: int) -> Iterator[str]:
+    """The lines as text. What is wrong with a line goes into `bad`, by line number."""
+    for number, line in enumerate(lines, first):
+        if b"\0" in line:
+            bad[number] = "contains a NUL character"
+            line = line.replace(b"\0", b"\\0")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            bad[number] = "not UTF-8"
+            yield line.decode(errors="backslashreplace")
+
+
+def _shown(line: bytes) -> str:
+    return line.decode(errors="backslashreplace").strip().replace("\0", "\\0")

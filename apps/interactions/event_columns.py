@@ -1,0 +1,109 @@
+"""Events as NumPy columns, read in chunks, without a Python object for each event.
+
+The database packs each column of a chunk into one value: text with commas on SQLite, big-endian bytes on
+PostgreSQL. Five million events take seconds, and memory holds one chunk.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EventColumns:
+    """Events in ascending order of `ids`; entry i of every column is one event."""
+
+    ids: NDArray[np.int64]
+    user_ids: NDArray[np.int64]
+    item_ids: NDArray[np.int64]  # 0: the event is about no item
+    types: NDArray[np.int16]
+    times: NDArray[np.int64]  # whole seconds since 1970
+    session_keys: NDArray[np.int64]  # 0: no session
+    quantities: NDArray[np.int32]
+    values: NDArray[np.float32]  # unit price or rating, NaN: none
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+_DTYPES = {
+    "ids": np.int64,
+    "user_ids": np.int64,
+    "item_ids": np.int64,
+    "types": np.int16,
+    "times": np.int64,
+    "session_keys": np.int64,
+    "quantities": np.int32,
+    "values": np.float32,
+}
+_SQLITE = {
+    "ids": "id",
+    "user_ids": "user_id",
+    "item_ids": "ifnull(item_id, 0)",
+    "types": "event_type_id",
+    "times": "strftime('%%s', occurred_at)",
+    "session_keys": "session_key",
+    "quantities": "quantity",
+    "values": "ifnull(value, 'nan')",
+}
+_POSTGRESQL = {
+    "ids": "int8send(id)",
+    "user_ids": "int8send(user_id)",
+    "item_ids": "int8send(coalesce(item_id, 0))",
+    "types": "int2send(event_type_id)",
+    "times": "int8send(floor(extract(epoch from occurred_at))::bigint)",
+    "session_keys": "int8send(session_key)",
+    "quantities": "int4send(quantity)",
+    "values": "float4send(coalesce(value, 'NaN')::real)",
+}
+
+
+def read(*, after_id: int, since: int | None, until: int | None, chunk: int) -> Iterator[EventColumns]:
+    """The events with an id above `after_id` and `since <= time < until`, `chunk` at a time, by ascending id."""
+    postgresql = connection.vendor == "postgresql"
+    expressions = _POSTGRESQL if postgresql else _SQLITE
+    wrap = "string_agg({}, ''::bytea)" if postgresql else "group_concat({})"
+    packed = ", ".join(wrap.format(expression) for expression in expressions.values())
+    conditions, bounds = _period(since, until, postgresql=postgresql)
+    statement = (
+        f"SELECT {packed} FROM (SELECT * FROM interactions_event "
+        f"WHERE id > %s{conditions} ORDER BY id LIMIT {int(chunk)}) AS chunk"
+    )
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [after_id, *bounds])
+            row = cursor.fetchone()
+        if row[0] is None:
+            return
+        unpacked = _unpacked_bytes if postgresql else _unpacked_text
+        columns = EventColumns(
+            **{name: unpacked(value, dtype) for (name, dtype), value in zip(_DTYPES.items(), row, strict=True)}
+        )
+        yield columns
+        if len(columns) < chunk:
+            return
+        after_id = int(columns.ids[-1])
+
+
+def _period(since: int | None, until: int | None, *, postgresql: bool) -> tuple[str, list[int]]:
+    # SQLite keeps times as text whose order is the order of time; the bound is rendered by SQLite itself.
+    bound = "to_timestamp(%s)" if postgresql else "datetime(%s, 'unixepoch')"
+    conditions, values = "", []
+    if since is not None:
+        conditions += f" AND occurred_at >= {bound}"
+        values.append(since)
+    if until is not None:
+        conditions += f" AND occurred_at < {bound}"
+        values.append(until)
+    return conditions, values
+
+
+def _unpacked_text(text: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+    return np.fromstring(text, dtype=dtype, sep=",")
+
+
+def _unpacked_bytes(data: bytes, dtype: type[np.generic]) -> NDArray[np.generic]:
+    return np.frombuffer(data, dtype=np.dtype(dtype).newbyteorder(">")).astype(dtype)

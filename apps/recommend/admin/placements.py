@@ -1,0 +1,80 @@
+"""Placements: what answers where."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from apps.recommend.models import Placement
+from apps.recommend.pipelines import pipeline_choices, pipelines
+
+
+class PlacementForm(forms.ModelForm[Placement]):
+    """Pipelines are chosen by their plain names; fallbacks are asked in the order of the fields."""
+
+    pipeline = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="What answers here.")
+    first_fallback = forms.ChoiceField(
+        required=False, widget=UnfoldAdminSelectWidget, help_text="Asked when the pipeline falls short."
+    )
+    second_fallback = forms.ChoiceField(
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Asked after that. Last of all come new arrivals, so that the shelf is never empty.",
+    )
+
+    class Meta:
+        model = Placement
+        fields = ["key", "label", "page_type", "pipeline", "count", "active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = pipeline_choices()
+        known = {name for name, _ in choices}
+        if self.instance.pipeline and self.instance.pipeline not in known:
+            choices = [(self.instance.pipeline, f"{self.instance.pipeline} (does not exist any more)"), *choices]
+        self.fields["pipeline"].choices = choices  # type: ignore[attr-defined]
+        optional = [("", "none"), *choices]
+        now = [*self.instance.fallback, "", ""]
+        for name, value in zip(("first_fallback", "second_fallback"), now, strict=False):
+            self.fields[name].choices = optional  # type: ignore[attr-defined]
+            self.initial[name] = value
+
+    def clean_pipeline(self) -> str:
+        name = str(self.cleaned_data["pipeline"])
+        if name not in pipelines():
+            raise forms.ValidationError("This pipeline does not exist any more. Choose another.")
+        return name
+
+    def save(self, commit: bool = True) -> Placement:
+        chosen = [self.cleaned_data.get("first_fallback"), self.cleaned_data.get("second_fallback")]
+        self.instance.fallback = [name for name in dict.fromkeys(chosen) if name]
+        return super().save(commit)
+
+
+@admin.register(Placement)
+class PlacementAdmin(ModelAdmin):
+    """List and edit placements. Web processes follow within a second."""
+
+    form = PlacementForm
+    list_display = ["key", "label", "page_type", "pipeline_name", "count", "is_active"]
+    list_filter = ["page_type", "active"]
+    search_fields = ["key", "label"]
+    fieldsets = [
+        (None, {"fields": ["key", "label", "page_type", "active"]}),
+        ("What is shown", {"fields": ["pipeline", "count", "first_fallback", "second_fallback"]}),
+    ]
+
+    @display(description="pipeline", ordering="pipeline")
+    def pipeline_name(self, placement: Placement) -> str:
+        pipeline = pipelines().get(placement.pipeline)
+        return f"{pipeline.spec.label} ({placement.pipeline})" if pipeline else f"{placement.pipeline} (missing)"
+
+    @display(description="active", boolean=True, ordering="active")
+    def is_active(self, placement: Placement) -> bool:
+        return placement.active
+
+    def get_readonly_fields(self, request: Any, obj: Placement | None = None) -> list[str]:
+        return [] if obj is None else ["key"]  # pages ask for it by name

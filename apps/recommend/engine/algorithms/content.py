@@ -1,0 +1,81 @@
+"""Likeness of meaning: items whose texts say similar things, so that new items are found before anybody clicks."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import sparse
+
+from apps.plugins import ComponentConfig
+from apps.recommend.engine.errors import NotEnoughData
+from apps.recommend.engine.products import NO_LENGTH, cosine_contributions, direction, inner_products, unknown
+from apps.recommend.engine.protocols import Arrays, Question
+from apps.recommend.engine.registries import ALGORITHMS
+from apps.recommend.engine.text_encoders.choice import encode
+from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores
+
+
+@dataclass(frozen=True, eq=False)
+class ContentModel:
+    """A unit vector an item; a score is the cosine with the weighted sum of the evidence's vectors."""
+
+    item_ids: NDArray[np.int64]
+    units: NDArray[np.float32]
+    encoder: str  # the one that was really used
+
+    def score(self, query: Query, rows: Rows) -> Scores:
+        vector = self.query_vector(query)
+        return unknown(rows) if vector is None else inner_products(self.units, vector, rows)
+
+    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """Scores of every item for each row of `histories` (evidence weights, users x items); NaN for empty rows."""
+        users = np.asarray(histories @ self.units, dtype=np.float32)
+        lengths = np.linalg.norm(users, axis=1, keepdims=True)
+        users /= np.where(lengths < NO_LENGTH, np.nan, lengths)
+        return users @ self.units.T
+
+    def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
+        return cosine_contributions(self.units, query.evidence, rows)
+
+    def vectors(self, question: Question) -> NDArray[np.float32]:
+        return self.units
+
+    def query_vector(self, query: Query) -> NDArray[np.float32] | None:
+        return direction(self.units, query.evidence)
+
+    def to_arrays(self) -> Arrays:
+        encoder = np.frombuffer(self.encoder.encode(), dtype=np.uint8)
+        return {"item_ids": self.item_ids, "units": self.units, "encoder": encoder}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        return cls(arrays["item_ids"], arrays["units"], np.asarray(arrays["encoder"]).tobytes().decode())
+
+
+@ALGORITHMS.register("content")
+class Content:
+    """Encodes each item's text as a vector, with a language model or with TF-IDF."""
+
+    class Config(ComponentConfig):
+        encoder: str = "tfidf"
+        """tfidf, minilm, a sentence-transformers name or folder, or openai:<model>."""
+        batch_size: int = Field(default=64, ge=1)
+        """Texts encoded at once."""
+
+    Model = ContentModel
+    collaborative = False
+    reads_texts = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> ContentModel:
+        texts = items.texts or []
+        described = np.array([i for i, text in enumerate(texts) if any(map(str.isalnum, text))], dtype=np.int64)
+        if not len(described):
+            raise NotEnoughData("items with a text", 0, 1)
+        seed = int(rng.integers(2**31))
+        units, encoder = encode([texts[i] for i in described], self.config.encoder, self.config.batch_size, seed)
+        return ContentModel(item_ids=items.ids[described], units=units, encoder=encoder)

@@ -1,0 +1,1 @@
+"""Texts to vectors, by whichever encoder is asked for and can be had."""

@@ -1,0 +1,34 @@
+"""Latent semantic analysis: needs nothing but the texts themselves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIMENSIONS = 256
+WORD = r"\w+"
+
+
+class TfidfEncoder:
+    """TF-IDF of words and pairs of words, reduced to at most 256 dimensions. Vectors of different calls do not mix."""
+
+    name = "tfidf"
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float32]:
+        from sklearn.decomposition import TruncatedSVD  # slow to import, and serving does not need it
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from threadpoolctl import threadpool_limits
+
+        vectorizer = TfidfVectorizer(
+            ngram_range=(1, 2), sublinear_tf=True, max_features=100_000, token_pattern=WORD, strip_accents="unicode"
+        )
+        matrix = vectorizer.fit_transform(texts)
+        dimensions = min(DIMENSIONS, min(matrix.shape) - 1)
+        if dimensions < 2:
+            return np.ascontiguousarray(matrix.toarray(), dtype=np.float32)
+        with threadpool_limits(1, "blas"):  # so that the same texts give the same vectors on any machine size
+            reduced = TruncatedSVD(dimensions, random_state=self.seed).fit_transform(matrix)
+        return np.ascontiguousarray(reduced, dtype=np.float32)

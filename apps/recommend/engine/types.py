@@ -1,0 +1,292 @@
+"""What the engine's parts hand to each other: columns, never objects per event, item or user.
+
+A *row* is a dense number from 0. Rows of `Items` are catalog rows; a fitted model has rows of its own
+(`ModelRows` translates). Times are whole seconds since 1970 in UTC. Nothing here knows a database.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Rows = NDArray[np.int32]
+Scores = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Times = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class EventWorth:
+    """What one event of a type says about taste: `weight` when fresh, half of it every `half_life_days`."""
+
+    name: str
+    taste: bool
+    weight: float
+    half_life_days: float
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The catalog as columns; row i of every column is the item `ids[i]`. `ids` ascend."""
+
+    ids: Ids
+    available: Mask
+    price: NDArray[np.float64]  # NaN: none
+    published: Times
+    categories: sparse.csr_matrix  # items x categories, 1 where the item is in the category or below it
+    category_ids: Ids
+    parents: Rows  # row of the item this one is a variant of, else -1
+    texts: Sequence[str] | None = None  # title, brand, categories, tags, description; only when training
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, ids: Ids) -> Rows:
+        """Catalog row of each id, -1 where there is none. O(len(ids) log n)."""
+        return rows_of(self.ids, ids)
+
+    @cached_property
+    def by_category(self) -> sparse.csc_matrix:
+        """`categories`, ready for column access."""
+        return self.categories.tocsc()
+
+    def in_category(self, category_id: int) -> Mask:
+        """Which items are in the category or below it; nowhere True for a category nobody knows."""
+        mask = np.zeros(len(self), dtype=bool)
+        column = int(np.searchsorted(self.category_ids, category_id))
+        if column < len(self.category_ids) and self.category_ids[column] == category_id:
+            csc = self.by_category
+            mask[csc.indices[csc.indptr[column] : csc.indptr[column + 1]]] = True
+        return mask
+
+
+def rows_of(sorted_ids: Ids, ids: Ids) -> Rows:
+    """Position of each of `ids` in the ascending `sorted_ids`, -1 where it is missing."""
+    if not len(sorted_ids):
+        return np.full(len(ids), -1, dtype=np.int32)
+    positions = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
+    return np.where(sorted_ids[positions] == ids, positions, -1).astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events as columns, one entry an event, in no promised order; only events with a user and an item.
+
+    `user_ids` and `item_ids` ascend; `users` and `items` are rows into them. `sessions` groups events of one
+    visit or invoice (-1: none). `types` index `worth`. `as_of` is the time seen from: decay counts from there.
+    """
+
+    user_ids: Ids
+    item_ids: Ids
+    users: Rows
+    items: Rows
+    sessions: Rows
+    types: NDArray[np.int16]
+    times: Times
+    quantities: NDArray[np.int32]
+    values: NDArray[np.float32]  # rating or unit price, NaN: none
+    worth: Mapping[int, EventWorth]
+    as_of: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    def select(self, mask: Mask, as_of: int | None = None) -> Self:
+        """The events where `mask` is True, over the same users and items."""
+        return replace(
+            self,
+            users=self.users[mask],
+            items=self.items[mask],
+            sessions=self.sessions[mask],
+            types=self.types[mask],
+            times=self.times[mask],
+            quantities=self.quantities[mask],
+            values=self.values[mask],
+            as_of=self.as_of if as_of is None else as_of,
+        )
+
+    def before(self, time: int) -> Self:
+        """The events before `time`, seen from `time`."""
+        return self.select(self.times < time, as_of=time)
+
+    def compact(self) -> Self:
+        """The same events over only the users and items that occur in them. O(events)."""
+        used_users, users = np.unique(self.users, return_inverse=True)
+        used_items, items = np.unique(self.items, return_inverse=True)
+        return replace(
+            self,
+            user_ids=self.user_ids[used_users],
+            item_ids=self.item_ids[used_items],
+            users=users.astype(np.int32),
+            items=items.astype(np.int32),
+        )
+
+    def of_types(self, names: Sequence[str]) -> Mask:
+        """Which events are of one of the named canonical types."""
+        codes = [code for code, worth in self.worth.items() if worth.name in names]
+        return np.isin(self.types, codes)
+
+    def weights(self) -> NDArray[np.float32]:
+        """What each event says about taste as seen from `as_of`; see `event_weights`."""
+        return event_weights(self.types, self.times, self.values, self.worth, self.as_of)
+
+    def matrix(self) -> sparse.csr_matrix:
+        """Users x items, float32: the sum of `weights()`, at least a trace for every positive pair, no negatives."""
+        weights = self.weights()
+        matrix = sparse.csr_matrix(
+            (weights, (self.users, self.items)), shape=(self.n_users, self.n_items), dtype=np.float32
+        )
+        matrix.data[matrix.data < 0] = 0.0
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        return matrix
+
+
+def event_weights(
+    types: NDArray[np.int16],
+    times: Times,
+    values: NDArray[np.float32],
+    worth: Mapping[int, EventWorth],
+    as_of: int,
+) -> NDArray[np.float32]:
+    """Each event's weight: its type's, halved every half-life; 0 for types without taste. Float32, one an event.
+
+    A rating on the usual scale of 1 to 5 counts from -1 to 1 times its type's weight, with 2.5 as the neutral point.
+    """
+    size = max(worth, default=0) + 1
+    weight = np.zeros(size, dtype=np.float32)
+    half_life = np.ones(size, dtype=np.float32)
+    rated = np.zeros(size, dtype=bool)
+    for code, one in worth.items():
+        if one.taste:
+            weight[code], half_life[code] = one.weight, one.half_life_days
+            rated[code] = one.name == "rate"
+    age_days = np.maximum(as_of - times, 0) / np.float32(DAY)
+    result = weight[types] * np.exp2(-age_days / half_life[types])
+    ratings = rated[types] & ~np.isnan(values)
+    if ratings.any():
+        result[ratings] *= np.clip((values[ratings] - 2.5) / 2.5, -1.0, 1.0)
+    return np.asarray(result, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Items that speak for a taste: rows, how strongly each speaks, and the code of the event type that said it."""
+
+    rows: Rows
+    weights: Scores
+    types: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int16))
+
+    @classmethod
+    def of_events(cls, rows: Rows, weights: Scores, types: NDArray[np.int16]) -> Self:
+        """One entry an item from one entry an event, in the order of the events (latest first).
+
+        An item's weights add up; its type is that of its strongest event.
+        """
+        if not len(rows):
+            return cls.none()
+        unique, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        total = np.bincount(inverse, weights).astype(np.float32)
+        strongest = np.lexsort((-np.abs(weights), inverse))
+        starts = np.searchsorted(inverse[strongest], np.arange(len(unique)))
+        order = np.argsort(first)
+        return cls(unique[order].astype(np.int32), total[order], types[strongest[starts]][order].astype(np.int16))
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[int] | Rows) -> Self:
+        """Evidence of equal weight, of no event type (-1)."""
+        array = np.asarray(rows, dtype=np.int32)
+        return cls(array, np.ones(len(array), np.float32), np.full(len(array), -1, np.int16))
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What a model is asked: whose taste (`history`, latest first) and like what (`seeds`).
+
+    With seeds the question is "what goes with these"; without, "what does this user want". Rows are those of
+    whoever is asked: catalog rows in sources and stages, the model's own rows inside a model.
+    """
+
+    history: Evidence = field(default_factory=Evidence.none)
+    seeds: Evidence = field(default_factory=Evidence.none)
+    text: str = ""  # a search query
+    now: int = 0
+
+    @property
+    def evidence(self) -> Evidence:
+        """What speaks: the seeds where there are any, else the history."""
+        return self.seeds if len(self.seeds) else self.history
+
+
+@dataclass(frozen=True, eq=False)
+class Slate:
+    """A ranked list as columns, best first. `source[i]` indexes `source_names`; rows are catalog rows."""
+
+    rows: Rows
+    scores: Scores
+    source: NDArray[np.int16]
+    source_names: tuple[str, ...] = ()
+    propensities: Scores | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int16))
+
+    @classmethod
+    def ranked(cls, rows: Rows, scores: Scores, limit: int, source: str) -> Self:
+        """The `limit` best of `rows` by score, dropping those that cannot be scored (NaN). O(n + limit log limit)."""
+        keep = ~np.isnan(scores)
+        if not keep.all():
+            rows, scores = rows[keep], scores[keep]
+        if len(rows) > limit:
+            top = np.argpartition(-scores, limit - 1)[:limit]
+            rows, scores = rows[top], scores[top]
+        order = np.lexsort((tie_break(rows), -scores))
+        rows, scores = rows[order], scores[order]
+        return cls(
+            rows.astype(np.int32), scores.astype(np.float32), np.zeros(len(rows), dtype=np.int16), (source,)
+        )
+
+    def take(self, index: NDArray[np.integer] | Mask | slice) -> Self:
+        """The entries at `index`, in that order."""
+        return replace(
+            self,
+            rows=self.rows[index],
+            scores=self.scores[index],
+            source=self.source[index],
+            propensities=None if self.propensities is None else self.propensities[index],
+        )
+
+
+def tie_break(rows: NDArray[np.integer]) -> NDArray[np.uint64]:
+    """A fixed pseudo-random key for each row (splitmix64): ties must not fall to low row numbers, which are popular."""
+    with np.errstate(over="ignore"):
+        x = rows.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
