@@ -31,5 +31,10 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 fi
 
 echo "Installing what $requirements lists into .venv; the first time takes a few minutes."
-.venv/bin/python -m pip install --disable-pip-version-check --requirement "$requirements" --constraint constraints.txt
+if ! .venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" -c constraints.txt; then
+    echo "The libraries could not be installed; pip says why above." >&2
+    command -v c++ >/dev/null ||
+        echo "There is no C++ compiler, and annoy is compiled here (Debian: apt install g++ python3.11-dev)." >&2
+    exit 1
+fi
 echo "$checksum" >"$stamp"

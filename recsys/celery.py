@@ -63,7 +63,7 @@ def configuration() -> dict[str, Any]:
         "task_acks_late": True,
         "worker_prefetch_multiplier": 1,
         "worker_redirect_stdouts": False,
-        "beat_scheduler": "recsys.schedule:ShopScheduler",
+        "beat_scheduler": settings.CELERY_BEAT_SCHEDULER,
     }
 
 

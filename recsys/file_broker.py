@@ -5,7 +5,6 @@ folder, which need not be on the same disk. Here a message appears, and is taken
 """
 
 import fcntl
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -34,12 +33,11 @@ class Channel(filesystem.Channel):
         hidden.rename(self._folder / name)
 
     def _get(self, queue: str) -> Any:
-        for name in sorted(os.listdir(self._folder)):
-            if name.partition(".")[2] != f"{queue}.msg":
-                continue
-            taken = self._folder / f".taken-{name}"
+        waiting = (path for path in self._folder.iterdir() if path.name.partition(".")[2] == f"{queue}.msg")
+        for path in sorted(waiting):
+            taken = self._folder / f".taken-{path.name}"
             try:
-                (self._folder / name).rename(taken)
+                path.rename(taken)
             except FileNotFoundError:
                 continue  # another worker was faster
             payload = taken.read_text(encoding="utf-8")

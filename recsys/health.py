@@ -26,7 +26,6 @@ from django.views.decorators.http import require_safe
 
 from apps.interactions import selectors as events
 from apps.recommend import publish
-from recsys import __version__
 
 Status = Literal["ok", "degraded", "down"]
 PATIENCE = 2.0  # seconds
@@ -107,7 +106,7 @@ def _events() -> Finding:
     return Finding("ok", "no events yet" if lag is None else f"{lag:.1f} s behind")
 
 
-PROBES: Mapping[str, Probe] = {
+PROBES: dict[str, Probe] = {
     "database": Probe(_database, worst="down"),
     "cache": Probe(_cache, worst="degraded"),
     "model": Probe(_model, worst="degraded"),
@@ -148,7 +147,7 @@ def summary(request: HttpRequest) -> HttpResponse:
     state, found = findings()
     document = {
         "status": state,
-        "version": __version__,
+        "version": settings.VERSION,
         "python": platform.python_version(),
         "django": django.get_version(),
         "time_zone": settings.TIME_ZONE,

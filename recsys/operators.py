@@ -15,7 +15,7 @@ ADDRESSES: dict[str, Callable[[HttpRequest], HttpResponse]] = {
 
 
 class OperatorMiddleware:
-    """Answers ADDRESSES ahead of host names, HTTPS and sessions: probes and scrapers call by IP address and in clear."""
+    """Answers ADDRESSES ahead of host names, HTTPS and sessions: probes call by IP address, in clear."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

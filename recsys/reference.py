@@ -132,7 +132,7 @@ def _cell(text: str) -> str:
 
 
 def _wrapped(text: str, width: int = 110) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent="# ", subsequent_indent="# ")
+    return textwrap.wrap(text, width, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from recsys.env import ROOT, environment
 from recsys.logs import logging_config
 
 ENV = environment()
+VERSION = "0.1.0"
 
 BASE_DIR = ROOT
 VAR_DIR: Path = ENV.VAR_DIR.resolve()
@@ -71,6 +72,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "recsys.logs.RequestLogMiddleware",
+    "apps.users.cors.CorsMiddleware",
     "recsys.operators.OperatorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -192,6 +194,7 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = ENV.CELERY_BROKER_URL or ENV.REDIS_URL or "filesystem://"
 CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "recsys.schedule:ShopScheduler"
 
 MODEL_DIR = VAR_DIR / "models"
 SHOP_CURRENCY = ENV.SHOP_CURRENCY

@@ -1,7 +1,5 @@
 """Every address this deployment answers, but for health and metrics (`recsys.operators`)."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
@@ -17,14 +15,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/v1/", include("apps.catalog.urls")),
+    path("api/v1/", include("apps.users.urls")),
+    path("api/v1/", include("apps.interactions.urls")),
+    path("api/v1/", include("apps.recommend.urls")),
+    path("fragments/", include("apps.recommend.urls_widgets")),
+    path("shop/", include("apps.storefront.urls")),
 ]
-for prefix, module in [
-    ("api/v1/", "apps.catalog.urls"),
-    ("api/v1/", "apps.users.urls"),
-    ("api/v1/", "apps.interactions.urls"),
-    ("api/v1/", "apps.recommend.urls"),
-    ("fragments/", "apps.recommend.urls_widgets"),
-    ("shop/", "apps.storefront.urls"),
-]:
-    if find_spec(module):
-        urlpatterns.append(path(prefix, include(module)))

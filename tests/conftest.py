@@ -18,16 +18,20 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "recsys.settings"
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 5)
 os.environ.setdefault("TEXT_ENCODER", "tfidf")  # loading torch takes ten seconds; tests that want it ask for it
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+os.environ["SERVING_REFRESH_SECONDS"] = "0"  # a thread would not see what a test's transaction holds
 os.environ.update(OPENBLAS_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 from recsys.env import Environment  # noqa: E402
 
 Environment.model_config["env_file"] = None  # a developer's .env is not part of the test
 
+import django  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from tests import isolation  # noqa: E402
+
+django.setup()
 
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
@@ -73,3 +77,11 @@ def _empty_cache() -> None:
         cache.delete_pattern("*")
     else:
         cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_served_yet() -> None:
+    """Each test loads catalog, models and placements anew."""
+    from apps.recommend import serving_state
+
+    serving_state.forget()

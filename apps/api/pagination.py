@@ -4,7 +4,6 @@ import base64
 import binascii
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +20,7 @@ class KeysetPagination(BasePagination):
     """Newest first by primary key, from where the cursor points: a page costs the same however deep it lies,
     and rows added meanwhile neither repeat nor hide others."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         """The asked page. Raises a 400 problem naming `limit` or `cursor` when one cannot be read."""
         self.request = request
         limit = _limit(request.query_params.get("limit"))

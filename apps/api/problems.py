@@ -7,11 +7,9 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
-from django.views import defaults
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from apps.api.values import FieldError
 
@@ -50,7 +48,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = serializers.ListField(
+    errors = serializers.ListField(  # type: ignore[assignment]  # the name is RFC 9457's, and Serializer's
         child=serializers.DictField(child=serializers.CharField()), help_text='Each `{"field": …, "detail": …}`.'
     )
 
@@ -58,27 +56,15 @@ class ProblemSerializer(serializers.Serializer[Any]):
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error DRF or Django raises on purpose becomes a problem document.
 
-    None for all others, which `problem_500` then answers without a stack trace.
+    None for all others, which Django then answers through `handler500`.
     """
     problem, headers = _problem_of(exc)
     if problem is None:
         return None
+    from rest_framework.views import set_rollback  # at the top it would import our parser, and that imports this module
+
     set_rollback()
     return Response(document(problem), status=problem.status_code, headers=headers, content_type=MEDIA_TYPE)
-
-
-def problem_404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler404`: a problem document below /api/, the usual page elsewhere."""
-    if request.path.startswith("/api/"):
-        return http_problem(Problem(404, f"There is nothing at {request.path}."))
-    return defaults.page_not_found(request, exception)
-
-
-def problem_500(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: a problem document below /api/, the usual page elsewhere. Says nothing of the cause."""
-    if request.path.startswith("/api/"):
-        return http_problem(Problem(500, "Something went wrong here. It has been logged."))
-    return defaults.server_error(request)
 
 
 def http_problem(problem: Problem) -> HttpResponse:

@@ -40,6 +40,32 @@ class CategoryTree:
             node = self.nodes.get(node.parent_id) if node.parent_id is not None else None
         return path[::-1]
 
+    def subtree(self, category_id: int) -> set[int]:
+        """Ids of the category and of everything below it."""
+        below = {category_id}
+        while True:
+            more = below | {node.id for node in self.nodes.values() if node.parent_id in below}
+            if len(more) == len(below):
+                return below
+            below = more
+
+    def height(self, category_id: int) -> int:
+        """Levels of the tree from the category down, itself included."""
+        return max(len(self.ancestry(one)) for one in self.subtree(category_id)) - len(self.ancestry(category_id)) + 1
+
+    def in_order(self) -> list[tuple[int, CategoryNode]]:
+        """Every category with its depth, each above what lies below it, siblings by name."""
+        children: dict[int | None, list[CategoryNode]] = {}
+        for node in sorted(self.nodes.values(), key=lambda node: (node.name.casefold(), node.id), reverse=True):
+            children.setdefault(node.parent_id, []).append(node)
+        ordered: list[tuple[int, CategoryNode]] = []
+        waiting = [(0, root) for root in children.get(None, [])]
+        while waiting:
+            depth, node = waiting.pop()
+            ordered.append((depth, node))
+            waiting.extend((depth + 1, child) for child in children.get(node.id, []))
+        return ordered
+
     def path_names(self, category_id: int) -> str | list[str]:
         """`Kitchen > Mugs`; as a list of names where a name itself contains the separator."""
         names = [node.name for node in self.ancestry(category_id)]
@@ -83,7 +109,9 @@ def category_ids_for(paths: Collection[CategoryPath]) -> dict[CategoryPath, int]
         for path in level:
             above = tree.find(path[:-1]) if len(path) > 1 else None
             if tree.find(path) is None:
-                missing.append(Category(external_id=made_up_id(path), name=path[-1], parent_id=above and above.id))
+                missing.append(
+                    Category(external_id=made_up_id(path), name=path[-1], parent_id=above.id if above else None)
+                )
         if missing:
             Category.objects.bulk_create(missing, ignore_conflicts=True)
             tree = CategoryTree()

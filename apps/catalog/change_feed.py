@@ -9,7 +9,9 @@ they are inserted: a slow transaction would surface below revisions that were al
 from collections.abc import Iterable
 
 from django.db import connection, transaction
+from django.utils import timezone
 
+from apps.catalog.bulk_sql import insert_rows
 from apps.catalog.models import ItemChange
 
 _LOCK = 0x6361746C6F67  # any number that no other advisory lock of this application uses
@@ -31,7 +33,8 @@ DELETE FROM {table} WHERE revision <= %s AND item_id IN (SELECT item_id FROM {ta
 
 def announce(item_ids: Iterable[int]) -> None:
     """Put the items into the outbox, in the caller's transaction, and have them numbered after it commits."""
-    ItemChange.objects.bulk_create([ItemChange(item_id=item_id) for item_id in item_ids])
+    now = timezone.now()
+    insert_rows(ItemChange, ["item_id", "created_at"], [(item_id, now) for item_id in item_ids])
     # Robust: the write is committed by then. What a failing relay leaves behind, the next one numbers.
     transaction.on_commit(relay_changes, robust=True)
 

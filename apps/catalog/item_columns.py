@@ -63,7 +63,7 @@ def read_columns(items: QuerySet[Item], *, texts: bool) -> ItemColumns:
     rows = list(items.order_by("id").values_list(*_READ))
     column = dict(zip(_READ, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(_READ, ())
     deleted = np.array([moment is not None for moment in column["deleted_at"]], dtype=bool)
-    in_stock = np.array([stock != 0 for stock in column["stock"]], dtype=bool)
+    in_stock = np.array([stock is None or stock > 0 for stock in column["stock"]], dtype=bool)
     published = [given or made for given, made in zip(column["published_at"], column["created_at"], strict=True)]
     tree = CategoryTree()
     own_pairs = _own_pairs(items)

@@ -71,14 +71,34 @@ def _category_path(value: object) -> CategoryPath:
         raise ValueError(str(error).replace("An id", "A category's name or id")) from None
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(storable_text)]
-Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
-Name = Annotated[Text, StringConstraints(max_length=255)]
-Tag = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
-Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_address)]
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError("A currency is three capital letters (ISO 4217).")
+    return value
+
+
+def _currency_or_none(value: str) -> str:
+    return value and _currency(value)
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
+        raise ValueError('A language is a code such as "de" or "pt-BR".')
+    return value
+
+
+def _length(shortest: int, longest: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
+
+
+Title = Annotated[str, _length(1, 500), AfterValidator(storable_text)]
+Tag = Annotated[str, _length(1, 255), AfterValidator(storable_text)]
+Name = Annotated[str, _length(0, 255), AfterValidator(storable_text)]
+Description = Annotated[str, _length(0, 50_000), AfterValidator(storable_text)]
+Address = Annotated[str, _length(0, 2000), AfterValidator(_address)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+Currency = Annotated[str, AfterValidator(_currency)]
+Language = Annotated[str, AfterValidator(_language)]
 Moment = Annotated[datetime, AfterValidator(_moment)]
 
 
@@ -92,12 +112,12 @@ class ItemInput:
     item_id: Annotated[str, BeforeValidator(external_id)]
     title: Title
     titles: dict[Language, Title] = Field(default_factory=dict, max_length=100)
-    description: Annotated[Text, StringConstraints(max_length=50_000)] = ""
+    description: Description = ""
     categories: tuple[Annotated[CategoryPath, BeforeValidator(_category_path)], ...] = Field(default=(), max_length=50)
     brand: Name = ""
     tags: tuple[Tag, ...] = Field(default=(), max_length=200)
     price: Price | None = None
-    currency: Currency | Annotated[str, StringConstraints(max_length=0)] = ""
+    currency: Annotated[str, AfterValidator(_currency_or_none)] = ""
     prices: dict[Currency, Price] = Field(default_factory=dict, max_length=200)
     stock: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
     available: bool = True
@@ -154,26 +174,22 @@ def parse_item(raw: object) -> ItemInput:
 _WORDING = {
     "missing": "This field is required.",
     "unexpected_keyword_argument": "There is no such field.",
+    "tuple_type": "Should be a list.",
+    "dict_type": "Should be a JSON object.",
+    "string_type": "Should be text.",
+    "string_unicode": "Text must be valid Unicode.",
+    "string_too_short": "Must not be empty.",
 }
 
 
 def _field_error(error: ErrorDetails) -> FieldError:
-    location = [str(part) for part in error["loc"] if part != "[key]"]
-    field = location[0] if location else "item"
-    for part in location[1:]:
+    field, *rest = (str(part) for part in error["loc"] if part != "[key]") if error["loc"] else ["item"]
+    for part in rest:
         if part.isdigit():
             field += f"[{part}]"
-        elif re.fullmatch(r"[A-Za-z0-9-]{1,35}", part):
+        elif "[key]" not in error["loc"]:
             field += f".{part}"
-    if error["type"] in _WORDING:
-        return FieldError(field, _WORDING[error["type"]])
-    if field == "currency" or "[key]" in error["loc"]:
-        return FieldError(
-            field.split(".", maxsplit=1)[0],
-            "A currency is three capital letters (ISO 4217)."
-            if field.startswith(("currency", "prices"))
-            else 'A language is a code such as "de" or "pt-BR".',
-        )
     cause = error.get("ctx", {}).get("error")
-    detail = str(cause) if error["type"] == "value_error" and cause else error["msg"]
-    return FieldError(field, detail.replace("Input should", "Should", 1))
+    if error["type"] == "value_error" and cause:
+        return FieldError(field, str(cause))
+    return FieldError(field, _WORDING.get(error["type"]) or f"{error['msg'].replace('Input should', 'Should', 1)}.")

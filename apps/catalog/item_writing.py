@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.api.values import FieldError
+from apps.catalog.bulk_sql import insert_rows
 from apps.catalog.category_paths import category_ids_for
 from apps.catalog.change_feed import announce
 from apps.catalog.item_input import CategoryPath, ItemInput
@@ -25,7 +26,7 @@ COLUMNS = (
     "title", "titles", "description", "brand", "tags", "price", "currency", "prices", "stock", "available",
     "url", "image_url", "published_at", "expires_at", "parent_id", "attributes",
 )  # fmt: skip
-_WRITTEN = [name.removesuffix("_id") for name in COLUMNS] + ["updated_at", "deleted_at"]
+_FIELDS = [name.removesuffix("_id") for name in COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ def write_items(rows: Sequence[ItemInput]) -> list[Result]:
             positions = [i for i in turn if bool(rows[i].parent_id) is variants]
             for start in range(0, len(positions), BATCH):
                 batch = positions[start : start + BATCH]
-                for position, result in zip(batch, _write_batch([rows[i] for i in batch]), strict=True):
-                    results[position] = result
+                results |= zip(batch, _write_batch([rows[i] for i in batch]), strict=True)
     return [results[i] for i in range(len(rows))]
 
 
@@ -84,28 +84,21 @@ def _write_batch(rows: Sequence[ItemInput]) -> list[Result]:
         current = _current_categories([item.id for item in stored.values()])
 
         statuses: dict[str, Status] = {}
-        items: list[Item] = []
+        changed: list[tuple[Any, ...]] = []
         recategorised: list[str] = []
+        now = timezone.now()
         for row in accepted:
             old = stored.get(row.item_id)
             values = _values(row, parents.get(row.parent_id))
             moved = wanted[row.item_id] != (current.get(old.id, set()) if old else set())
+            statuses[row.item_id] = status = _status(old, same=old is not None and not moved and values == old.values)
             if moved:
                 recategorised.append(row.item_id)
-            if old is None or old.deleted_at is not None:
-                statuses[row.item_id] = "created"
-            elif moved or values != old.values:
-                statuses[row.item_id] = "updated"
-            else:
-                statuses[row.item_id] = "unchanged"
-                continue
-            created_at = old.created_at if old and old.deleted_at is None else timezone.now()
-            items.append(
-                Item(external_id=row.item_id, created_at=created_at, **dict(zip(COLUMNS, values, strict=True)))
-            )
-        if items:
-            _save(items, recategorised, wanted)
-            announce(item.pk for item in items)
+            if status != "unchanged":
+                created_at = old.created_at if old and status == "updated" else now
+                changed.append((row.item_id, *values, created_at, now, None))
+        if changed:
+            _save(changed, recategorised, wanted)
     return [
         Result(row.item_id, "rejected", (refused[row.item_id],))
         if row.item_id in refused
@@ -168,23 +161,23 @@ def _values(row: ItemInput, parent: int | None) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _save(items: list[Item], recategorised: Sequence[str], wanted: dict[str, set[int]]) -> None:
-    items.sort(key=lambda item: item.external_id)
-    Item.objects.bulk_create(
-        items, update_conflicts=True, unique_fields=["external_id"], update_fields=[*_WRITTEN, "created_at"]
-    )
+def _status(old: _Stored | None, *, same: bool) -> Status:
+    if old is None or old.deleted_at is not None:
+        return "created"
+    return "unchanged" if same else "updated"
+
+
+def _save(rows: list[tuple[Any, ...]], recategorised: Sequence[str], wanted: dict[str, set[int]]) -> None:
+    rows.sort(key=lambda row: row[0])
+    written = [*_FIELDS, "created_at", "updated_at", "deleted_at"]
+    insert_rows(Item, ["external_id", *written], rows, unique="external_id", replaced=written)
+    ids = dict(Item.objects.filter(external_id__in=[row[0] for row in rows]).values_list("external_id", "id"))
     if recategorised:
-        ids = {item.external_id: item.pk for item in items}
         through = Item.categories.through
         through.objects.filter(item_id__in=[ids[external_id] for external_id in recategorised]).delete()
-        through.objects.bulk_create(
-            [
-                through(item_id=ids[external_id], category_id=category_id)
-                for external_id in recategorised
-                for category_id in sorted(wanted[external_id])
-            ],
-            ignore_conflicts=True,
-        )
+        pairs = [(ids[one], category_id) for one in recategorised for category_id in sorted(wanted[one])]
+        insert_rows(through, ["item", "category"], pairs)
+    announce(sorted(ids.values()))
 
 
 def input_of(item: Item, categories: Sequence[str]) -> dict[str, Any]:

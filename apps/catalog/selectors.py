@@ -21,6 +21,7 @@ __all__ = [
     "category_id_of",
     "category_tree",
     "changed_since",
+    "changes_pending",
     "external_ids_of",
     "item_columns",
     "item_facts",
@@ -84,13 +85,18 @@ def latest_revision() -> int:
     return ItemChange.objects.filter(revision__isnull=False).aggregate(latest=Max("revision"))["latest"] or 0
 
 
+def changes_pending() -> bool:
+    """Whether a committed change still waits for its revision: its writer is at it, or died. One index lookup."""
+    return ItemChange.objects.filter(revision__isnull=True).exists()
+
+
 def changed_since(revision: int, limit: int = 10_000) -> list[tuple[int, int]]:
     """(revision, item id) of the changes after `revision`, oldest first, at most `limit` of them.
 
     An item that changed again since appears once, at its latest revision.
     """
     changes = ItemChange.objects.filter(revision__gt=revision).order_by("revision")
-    return list(changes.values_list("revision", "item_id")[:limit])
+    return [(at, item_id) for at, item_id in changes.values_list("revision", "item_id")[:limit] if at is not None]
 
 
 def item_columns(ids: Sequence[int] | None = None, *, texts: bool = False) -> ItemColumns:

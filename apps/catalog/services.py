@@ -7,8 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.api.values import FieldError
+from apps.catalog.category_paths import CategoryTree
 from apps.catalog.change_feed import announce, relay_changes
-from apps.catalog.item_input import ItemInput, ItemRejected, parse_item
+from apps.catalog.item_input import MAX_CATEGORY_DEPTH, ItemInput, ItemRejected, parse_item
 from apps.catalog.item_writing import Result, input_of, write_items
 from apps.catalog.models import Category, Item
 
@@ -18,9 +19,12 @@ __all__ = [
     "ItemRejected",
     "Result",
     "UnknownItem",
-    "category_moved",
+    "category_check",
+    "category_delete",
+    "category_save",
     "item_delete",
     "item_patch",
+    "items_set_available",
     "items_upsert",
     "parse_item",
     "relay_changes",
@@ -78,11 +82,52 @@ def item_delete(external_id: str) -> bool:
     return True
 
 
-def category_moved(category_id: int) -> None:
-    """Announce every item in the category or below it, after its place or name changed. Call it in a transaction."""
-    below = {category_id}
-    fresh = below
-    while fresh:
-        fresh = set(Category.objects.filter(parent_id__in=fresh).values_list("id", flat=True)) - below
-        below |= fresh
-    announce(Item.objects.filter(categories__in=below).order_by("id").distinct().values_list("id", flat=True))
+def items_set_available(ids: Sequence[int], *, available: bool) -> int:
+    """Make items recommendable, or not; returns how many that changed. Two statements."""
+    with transaction.atomic():
+        chosen = (
+            Item.objects.select_for_update().filter(pk__in=ids, deleted_at__isnull=True).exclude(available=available)
+        )
+        changed = list(chosen.order_by("external_id").values_list("pk", flat=True))
+        Item.objects.filter(pk__in=changed).update(available=available, updated_at=timezone.now())
+        announce(changed)
+    return len(changed)
+
+
+def category_save(*, external_id: str, name: str, parent_id: int | None, category_id: int | None = None) -> int:
+    """Create a category, or change the one with this database id; returns that id.
+
+    Every item in it or below is announced. Raises ValueError as `category_check` does.
+    """
+    with transaction.atomic():
+        category_check(category_id=category_id, parent_id=parent_id)
+        values = {"external_id": external_id, "name": name, "parent_id": parent_id}
+        if category_id is None:
+            return Category.objects.create(**values).pk
+        Category.objects.filter(pk=category_id).update(**values)
+        _announce_category(category_id)
+    return category_id
+
+
+def category_check(*, category_id: int | None, parent_id: int | None) -> None:
+    """Raise ValueError when the parent is the category itself or lies below it, or the tree would get too deep."""
+    tree = CategoryTree()
+    above = tree.ancestry(parent_id) if parent_id is not None else []
+    if category_id is not None and category_id in {node.id for node in above}:
+        raise ValueError("A category cannot lie below itself.")
+    if len(above) + (tree.height(category_id) if category_id is not None else 1) > MAX_CATEGORY_DEPTH:
+        raise ValueError(f"The tree may have at most {MAX_CATEGORY_DEPTH} levels.")
+
+
+def category_delete(category_id: int) -> None:
+    """Delete a category; its items stay, without it. Raises django's ProtectedError while categories lie below it."""
+    with transaction.atomic():
+        _announce_category(category_id)
+        Category.objects.filter(pk=category_id).delete()
+
+
+def _announce_category(category_id: int) -> None:
+    """Announce every item in the category or below it."""
+    below = CategoryTree().subtree(category_id)
+    items = Item.objects.filter(categories__in=below).order_by("id").distinct()
+    announce(items.values_list("id", flat=True))

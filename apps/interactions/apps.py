@@ -1,11 +1,12 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.db.models.signals import post_migrate
 
 
-def _event_types_ensure(*, using: str, apps: Apps, **_: Any) -> None:
+def _event_types_ensure(*, using: str, apps: Apps = installed, **_: Any) -> None:
     """Add the event types that are missing; rows that exist keep what merchandisers made of them.
 
     After every migration and flush rather than in a migration: an emptied database has its types again.
@@ -26,4 +27,8 @@ class InteractionsConfig(AppConfig):
     verbose_name = "Events"
 
     def ready(self) -> None:
+        from apps.interactions.user_events import EventHolder
+        from apps.users.services import personal_data_register
+
+        personal_data_register("interactions", EventHolder())
         post_migrate.connect(_event_types_ensure, sender=self, dispatch_uid="event_types_ensure")

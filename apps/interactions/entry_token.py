@@ -20,7 +20,7 @@ TOKEN_MAX = 200
 MAC_BYTES = 16
 
 _VERSION = 1
-_HAS_DIGEST, _HAS_PROPENSITY, _HAS_POLICY_STATE = 1, 2, 4
+_HAS_DIGEST, _HAS_PROPENSITY, _HAS_POLICY_STATE, _SOURCE_IS_MODEL = 1, 2, 4, 8
 _FIXED = struct.Struct(">BB16sQHI")  # version, flags, recomm_id, item_id, position, issued
 _OPTIONAL = 8 + 8 + 8  # digest, propensity, policy state
 TEXTS_MAX = TOKEN_MAX * 3 // 4 - _FIXED.size - _OPTIONAL - 4 - MAC_BYTES
@@ -65,8 +65,10 @@ def sign(token: EntryToken) -> str:
         optional = bytes.fromhex(token.plan_digest)
         if len(optional) != 8:
             raise ValueError("plan_digest is not 8 bytes in hexadecimal.")
-    # "als-20261121-1" names its source already: room for long names.
-    source = "" if token.source and _source_of(token.model_version) == token.source else token.source
+    source = token.source
+    if source and source == _model_of(token.model_version):  # said already: leaves room for long names
+        flags |= _SOURCE_IS_MODEL
+        source = ""
     texts = [text.encode() for text in (token.placement, token.variant, token.model_version, source)]
     if sum(map(len, texts)) > TEXTS_MAX:
         raise ValueError(f"placement, variant, model_version and source exceed {TEXTS_MAX} bytes together.")
@@ -107,7 +109,7 @@ def verify(text: str, *, now: int | None = None) -> EntryToken:
     return token
 
 
-def _source_of(model_version: str) -> str:
+def _model_of(model_version: str) -> str:
     """The model's name in a version's: "als" of "als-20261121-1"."""
     return model_version.rsplit("-", 2)[0]
 
@@ -142,7 +144,7 @@ def _unpacked(body: bytes) -> EntryToken:
         plan_digest=plan_digest,
         variant=variant,
         model_version=model_version,
-        source=source or _source_of(model_version),
+        source=_model_of(model_version) if flags & _SOURCE_IS_MODEL else source,
         propensity=propensity,
         policy_state=policy_state,
         issued=issued,

@@ -44,7 +44,7 @@ _SQLITE = {
     "user_ids": "user_id",
     "item_ids": "ifnull(item_id, 0)",
     "types": "event_type_id",
-    "times": "strftime('%%s', occurred_at)",
+    "times": "strftime('%%s', substr(occurred_at, 1, 19))",  # cut off: strftime would round up
     "session_keys": "session_key",
     "quantities": "quantity",
     "values": "ifnull(value, 'nan')",

@@ -13,13 +13,13 @@ from uuid import UUID
 
 import orjson
 
+from apps.api.values import MAX_ID_LENGTH, storable_json
 from apps.interactions.entry_token import BadToken, EntryToken, verify
 from apps.interactions.event_types import CanonicalType, UnknownEventType, resolve
 
-EXTERNAL_ID_MAX = 255
 EVENT_ID_MAX = 128
 ANONYMOUS_PREFIX = "session:"
-SESSION_ID_MAX = EXTERNAL_ID_MAX - len(ANONYMOUS_PREFIX)
+SESSION_ID_MAX = MAX_ID_LENGTH - len(ANONYMOUS_PREFIX)
 PROPERTIES_MAX_BYTES = 16_000
 VALUE_LIMIT = 1e11  # with four decimals still exact as a double
 QUANTITY_MAX = 2**31 - 1
@@ -27,7 +27,6 @@ CLOCK_SKEW = timedelta(minutes=5)
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class EventInput:
     token: str = ""  # an entry token, or a plain recomm_id
     properties: Mapping[str, Any] | None = None
     anonymous: bool = False  # user_id is a visitor's, not a person's
+    namespace: str = ""  # put before the event id, so that those whom anybody can send meet no others
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,15 @@ class EventResult:
     user_id: str = ""
     field: str = ""
     reason: str = ""
-    code: Literal["", "invalid", "unknown_item", "bad_token"] = ""
+    code: Literal["", "invalid", "unknown_item", "bad_token", "forbidden"] = ""
 
 
 class Rejected(ValueError):
     """An event that cannot be stored, with the field at fault."""
 
-    def __init__(self, field: str, reason: str, code: Literal["invalid", "unknown_item", "bad_token"] = "invalid"):
+    def __init__(
+        self, field: str, reason: str, code: Literal["invalid", "unknown_item", "bad_token", "forbidden"] = "invalid"
+    ):
         super().__init__(reason)
         self.field = field
         self.code = code
@@ -99,7 +101,7 @@ class EventReader:
         self._zone = zone
         self._kinds: dict[str, CanonicalType] = {}
         self._times: dict[str, datetime] = {}
-        self._ids: dict[str, str] = {}
+        self._ids: set[str] = set()
         self._values: dict[str, float] = {}
         self._currencies: dict[str, str] = {}
         self._session_keys: dict[tuple[str, str], int] = {}
@@ -110,19 +112,21 @@ class EventReader:
         session_id = self._id(event.session_id, "session_id", SESSION_ID_MAX) if event.session_id else ""
         anonymous = event.anonymous
         if event.user_id:
-            user = self._id(event.user_id, "user_id", EXTERNAL_ID_MAX)
+            user = self._id(event.user_id, "user_id", MAX_ID_LENGTH)
         elif session_id:
             user, anonymous = ANONYMOUS_PREFIX + session_id, True
         else:
             raise Rejected("user_id", "user_id or session_id is required.")
-        item = self._id(event.item_id, "item_id", EXTERNAL_ID_MAX) if event.item_id else ""
+        item = self._id(event.item_id, "item_id", MAX_ID_LENGTH) if event.item_id else ""
         attribution = _attribution(event.token, now=self._now) if event.token else None
         if not item and kind.needs_item and not isinstance(attribution, EntryToken):
             raise Rejected("item_id", f"item_id is required for {kind.name}.")
         if event.event_id:
-            event_id = self._id(event.event_id, "event_id", EVENT_ID_MAX)
+            event_id = event.namespace + self._id(event.event_id, "event_id", EVENT_ID_MAX)
+        elif kind.beacon and isinstance(attribution, EntryToken):  # a shelf may report an entry again: it counts once
+            event_id = f"{kind.name}:{attribution.recomm_id.hex}:{attribution.position}"
         else:
-            event_id = _event_id(kind, attribution)
+            event_id = event.namespace + str(UUID(bytes=secrets.token_bytes(16), version=4))
         return EventRow(
             event_id=event_id,
             kind=kind,
@@ -149,18 +153,16 @@ class EventReader:
         return kind
 
     def _id(self, text: str, field: str, longest: int) -> str:
-        known = self._ids.get(text)
-        if known is None:
-            known = text.strip()
-            if not known:
+        if text not in self._ids:
+            if not text.strip():
                 raise Rejected(field, f"{field} is blank.")
-            if not known.isprintable():
+            if not text.isprintable():
                 raise Rejected(field, f"{field} contains characters that cannot be printed.")
             if field != "event_id":  # those hardly repeat
-                self._ids[text] = known
-        if len(known) > longest:
+                self._ids.add(text)
+        if len(text) > longest:
             raise Rejected(field, f"{field} is longer than {longest} characters.")
-        return known
+        return text
 
     def _time(self, when: datetime | str | float) -> datetime:
         if isinstance(when, str):
@@ -218,12 +220,6 @@ def session_key(user: str, session_id: str) -> int:
     """The 64-bit key under which training groups a user's session; stable for ever."""
     digest = blake2b(f"{user}\x00{session_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
-
-
-def _event_id(kind: CanonicalType, attribution: EntryToken | UUID | None) -> str:
-    if kind.beacon and isinstance(attribution, EntryToken):  # a shelf may report an entry again: it counts once
-        return f"{kind.name}:{attribution.recomm_id.hex}:{attribution.position}"
-    return str(UUID(bytes=secrets.token_bytes(16), version=4))
 
 
 def _attribution(token: str, *, now: datetime) -> EntryToken | UUID:
@@ -284,11 +280,9 @@ def _quantity(raw: int | str) -> int:
 
 def _properties(properties: Mapping[str, Any]) -> str:
     try:
-        text = orjson.dumps(properties if isinstance(properties, dict) else dict(properties))
-    except (TypeError, ValueError):
-        raise Rejected("properties", "properties cannot be written as JSON.") from None
+        text = orjson.dumps(storable_json(dict(properties)))
+    except (TypeError, ValueError) as error:
+        raise Rejected("properties", f"properties cannot be stored as JSON: {error}") from None
     if len(text) > PROPERTIES_MAX_BYTES:
         raise Rejected("properties", f"properties are longer than {PROPERTIES_MAX_BYTES} bytes.")
-    if _ESCAPED_NUL.search(text):
-        raise Rejected("properties", "properties contain a NUL character.")
     return text.decode()

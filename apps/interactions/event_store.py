@@ -15,9 +15,11 @@ _COLUMNS = (
     "event_id, user_id, item_id, event_type_id, occurred_at, received_at, "
     "session_id, session_key, value, currency, quantity, properties"
 )
-_VALUES = "(" + ", ".join(["%s"] * 12) + ")"
-_INSERT = f"INSERT INTO interactions_event ({_COLUMNS}) "
-_ONCE = " ON CONFLICT (event_id) DO NOTHING"
+_PLACES = ", ".join(["%s"] * 12)
+_INSERT = f"INSERT INTO interactions_event ({_COLUMNS})"
+_INSERT_NUMBERED = f"INSERT INTO interactions_event (id, {_COLUMNS})"
+_NEW_IDS = "SELECT nextval(pg_get_serial_sequence('interactions_event', 'id')) FROM generate_series(1, %s)"
+_ONCE = "ON CONFLICT (event_id) DO NOTHING"
 _COPY_FROM = 200  # rows from which a staging table is worth its making
 
 
@@ -39,7 +41,7 @@ def _insert_sqlite(rows: Sequence[EventRow], received_at: datetime) -> dict[str,
         cursor.execute("SELECT coalesce(max(id), 0) FROM interactions_event")
         (last,) = cursor.fetchone()
         cursor.executemany(
-            f"{_INSERT} VALUES {_VALUES} {_ONCE}", _parameters(rows, _sqlite_time(received_at), times, _sqlite_time)
+            f"{_INSERT} VALUES ({_PLACES}) {_ONCE}", _parameters(rows, _sqlite_time(received_at), times, _sqlite_time)
         )
         if cursor.rowcount == len(rows) and not any(row.attribution for row in rows):
             return dict.fromkeys(row.event_id for row in rows)
@@ -48,26 +50,35 @@ def _insert_sqlite(rows: Sequence[EventRow], received_at: datetime) -> dict[str,
 
 
 def _insert_postgresql(rows: Sequence[EventRow], received_at: datetime) -> dict[str, int | None]:
-    # In one order everywhere: two batches with events in common then wait for each other instead of deadlocking.
-    ordered = sorted(rows, key=_event_id_of)
     times: dict[datetime, str] = {}
-    parameters = _parameters(ordered, received_at.isoformat(), times, datetime.isoformat)
     with connection.cursor() as cursor:
-        if len(ordered) < _COPY_FROM:
-            values = ", ".join([_VALUES] * len(ordered))
-            flat = [value for row in parameters for value in row]
-            cursor.execute(f"{_INSERT} VALUES {values} {_ONCE} RETURNING event_id, id", flat)
+        cursor.execute(_NEW_IDS, [len(rows)])
+        numbered = [
+            (row_id, *row)
+            for (row_id,), row in zip(
+                cursor.fetchall(),
+                _parameters(rows, received_at.isoformat(), times, datetime.isoformat),
+                strict=True,
+            )
+        ]
+        # Row ids follow the order given, the writing that of event ids, everywhere: two batches with events
+        # in common then wait for each other instead of deadlocking.
+        numbered.sort(key=_event_id_of)
+        if len(numbered) < _COPY_FROM:
+            values = ", ".join([f"(%s, {_PLACES})"] * len(numbered))
+            flat = [value for row in numbered for value in row]
+            cursor.execute(f"{_INSERT_NUMBERED} VALUES {values} {_ONCE} RETURNING event_id, id", flat)
             return dict(cursor.fetchall())
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS event_staging ON COMMIT DROP AS "
-            f"SELECT {_COLUMNS} FROM interactions_event WITH NO DATA"
+            f"SELECT id, {_COLUMNS} FROM interactions_event WITH NO DATA"
         )
         cursor.execute("TRUNCATE event_staging")
-        with cursor.copy(f"COPY event_staging ({_COLUMNS}) FROM STDIN") as copy:
-            for row in parameters:
+        with cursor.copy(f"COPY event_staging (id, {_COLUMNS}) FROM STDIN") as copy:
+            for row in numbered:
                 copy.write_row(row)
         cursor.execute(
-            f"{_INSERT} SELECT {_COLUMNS} FROM event_staging "
+            f"{_INSERT_NUMBERED} SELECT id, {_COLUMNS} FROM event_staging "
             f'ORDER BY event_id COLLATE "C" {_ONCE} RETURNING event_id, id'
         )
         return dict(cursor.fetchall())
@@ -96,8 +107,8 @@ def _parameters(
         )
 
 
-def _event_id_of(row: EventRow) -> bytes:
-    return row.event_id.encode()  # the byte order that COLLATE "C" goes by
+def _event_id_of(numbered: tuple[Any, ...]) -> bytes:
+    return numbered[1].encode()  # the byte order that COLLATE "C" goes by
 
 
 def _sqlite_time(when: datetime) -> str:

@@ -33,7 +33,7 @@ class Event(models.Model):
     """One thing a user did, once. `event_id` is the caller's, or drawn when it sent none."""
 
     # Unique by a constraint: `unique=True` would add a second, pattern-matching index on PostgreSQL.
-    event_id = models.CharField(max_length=128)
+    event_id = models.CharField(max_length=160)
     # Without constraints in the database: PostgreSQL checks them row by row, which took longer than all the rest
     # of an insert. Rows of users, items and types stay when they are deleted, and PROTECT holds in Django.
     user = models.ForeignKey(

@@ -23,6 +23,7 @@ class TasteColumns:
     item_ids: NDArray[np.int64]
     types: NDArray[np.int16]
     times: NDArray[np.int64]  # whole seconds since 1970
+    values: NDArray[np.float32]  # the rating of a rate event; NaN: none
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -45,21 +46,26 @@ def event_worth() -> dict[int, Worth]:
 
 def recent_taste(user_id: int, limit: int = 100) -> TasteColumns:
     """The user's latest `limit` taste events. One query, answered by an index in O(limit)."""
-    seconds = "extract(epoch from occurred_at)" if connection.vendor == "postgresql" else "strftime('%%s', occurred_at)"
+    seconds = (
+        "extract(epoch from occurred_at)"
+        if connection.vendor == "postgresql"
+        else "strftime('%%s', substr(occurred_at, 1, 19))"
+    )
     with connection.cursor() as cursor:
         # The condition is spelled out: a parameter would hide from the planner that the partial index fits.
         cursor.execute(
-            f"SELECT item_id, event_type_id, {seconds} FROM interactions_event "
+            f"SELECT item_id, event_type_id, {seconds}, value FROM interactions_event "
             f"WHERE user_id = %s AND event_type_id < {TASTE_CODES_END} AND item_id IS NOT NULL "
             f"ORDER BY occurred_at DESC LIMIT %s",
             [user_id, limit],
         )
         rows = cursor.fetchall()
-    items, types, times = zip(*rows, strict=True) if rows else ((), (), ())
+    items, types, times, values = zip(*rows, strict=True) if rows else ((), (), (), ())
     return TasteColumns(
         np.array(items, dtype=np.int64),
         np.array(types, dtype=np.int16),
         np.array(times, dtype=np.float64).astype(np.int64),
+        np.array(values, dtype=np.float32),
     )
 
 

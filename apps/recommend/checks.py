@@ -13,7 +13,7 @@ def recipes_are_sound(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             fault,
-            hint="Correct the table in models.toml; its algorithm must be a file in algorithms/, here or in PLUGINS_DIR.",
+            hint="Correct the table in models.toml. An algorithm is a file in algorithms/, here or in PLUGINS_DIR.",
             id="recommend.E001",
         )
         for fault in recipes.faults()

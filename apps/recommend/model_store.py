@@ -6,19 +6,16 @@ is never written to again: processes map its arrays into memory. No pickle is re
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
 import secrets
 import shutil
-import subprocess
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from apps.recommend import model_indexes
+from apps.recommend import model_indexes, provenance
 from apps.recommend.engine.protocols import Index, Model, Question
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.model_indexes import IndexFile
@@ -35,7 +32,6 @@ FORMAT = 1
 _MANIFEST = "manifest.json"
 _PART_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 _VERSION = re.compile(r"([a-z][a-z0-9_]{0,49})-\d{8}-\d{1,9}")
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "implicit", "annoy", "sentence-transformers", "torch")
 
 _verified: set[tuple[str, int]] = set()  # directories whose checksums this process has read, by path and inode
 _verified_lock = threading.Lock()
@@ -66,7 +62,7 @@ def next_version(model: str, taken: Collection[str], day: str) -> str:
     """A version name of `model` for `day` (YYYYMMDD) that is neither `taken` nor on disk."""
     prefix = f"{model}-{day}-"
     directory = Path(settings.MODEL_DIR) / model
-    names = {*taken, *(os.listdir(directory) if directory.is_dir() else ())}
+    names = {*taken, *(path.name for path in directory.glob(f"{prefix}*"))}
     used = [int(name.removeprefix(prefix)) for name in names if re.fullmatch(re.escape(prefix) + r"\d+", name)]
     return f"{prefix}{max(used, default=0) + 1}"
 
@@ -100,8 +96,8 @@ def write(
             "algorithm": algorithm,
             "run": run_id,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "code_version": code_version(),
-            "libraries": _library_versions(),
+            "code_version": provenance.code_version(),
+            "libraries": provenance.library_versions(),
             "arrays": arrays,
             "indexes": {
                 question: {"kind": index.kind, "file": index.path.name, "recall": index.recall}
@@ -215,37 +211,6 @@ def sweep(model: str, *, known: Collection[str], running: Collection[int]) -> li
             shutil.rmtree(path, ignore_errors=True)
             removed.append(path.name)
     return removed
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """What `git describe` says of this code, or the installed package's version, or "unknown"."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(settings.BASE_DIR), "describe", "--always", "--dirty", "--tags"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-        if answer.returncode == 0 and answer.stdout.strip():
-            return answer.stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        pass  # no git here: an installed package or a container
-    try:
-        return importlib.metadata.version("recsys")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _library_versions() -> dict[str, str]:
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _save_array(directory: Path, name: str, array: NDArray[Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def active_versions() -> dict[str, str]:
 
 
 def activate(
-    version: str, by: str, *, reason: str = "activated", instead_of: str | None | object = ANY_VERSION
+    version: str, by: str, *, reason: str = "activated", instead_of: str | object | None = ANY_VERSION
 ) -> None:
     """Make `version` the one that answers, in one transaction, after reading every byte of it.
 
@@ -40,7 +40,7 @@ def activate(
         mark_damaged(version, str(damage))
         raise
     with transaction.atomic():
-        _switch(version, by=by, reason=reason, instead_of=instead_of)
+        switch(version, by=by, reason=reason, instead_of=instead_of)
 
 
 def roll_back(model: str, by: str) -> str:
@@ -55,7 +55,7 @@ def roll_back(model: str, by: str) -> str:
             mark_damaged(candidate, str(damage))
             continue
         with transaction.atomic():
-            _switch(candidate, by=by, reason="rolled back")
+            switch(candidate, by=by, reason="rolled back")
         return candidate
     raise CannotPublish(f"{model} has no earlier version to go back to.")
 
@@ -77,7 +77,7 @@ def mark_damaged(version: str, why: str) -> None:
             except DamagedModel as damage:
                 ModelVersion.objects.filter(version=candidate).update(damage=str(damage)[:500])
                 continue
-            _switch(candidate, by="", reason="rolled back")
+            switch(candidate, by="", reason="rolled back")
             return
         ModelVersion.objects.filter(pk=row.pk).update(active=False)
 
@@ -107,8 +107,11 @@ def prune(model: str) -> list[str]:
     return removed + model_store.sweep(model, known=known, running=running)
 
 
-def _switch(version: str, *, by: str, reason: str, instead_of: str | None | object = ANY_VERSION) -> None:
-    """Move the active mark to `version`; the caller has a transaction open."""
+def switch(version: str, *, by: str, reason: str, instead_of: str | object | None = ANY_VERSION) -> None:
+    """Move the active mark to `version`, in the caller's transaction, without looking at its files.
+
+    For those who have just read it; everybody else calls `activate`. Raises CannotPublish.
+    """
     row = ModelVersion.objects.filter(version=version).first()
     if row is None:
         raise CannotPublish(f"No model version is called {version!r}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import structlog
+from django.conf import settings
 
 from apps.catalog import selectors as catalog_selectors
 from apps.interactions import selectors as interactions
@@ -239,6 +240,6 @@ def _card(question: _Question, row: int) -> Card:
         url=str(cards["urls"][row]),
         image_url=str(cards["image_urls"][row]),
         price=str(cards["price_text"][row]) or None,
-        currency=str(cards["currency"][row]),
+        currency=str(cards["currency"][row]) or settings.SHOP_CURRENCY,
         available=bool(question.allowed[row]),
     )

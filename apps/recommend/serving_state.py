@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from apps.catalog import selectors as catalog
+from apps.catalog.services import relay_changes
 from apps.interactions import selectors as interactions
 from apps.recommend import model_store, publish
 from apps.recommend.engine.served_model import ServedModel
@@ -105,6 +106,8 @@ class _Follower:
             revision = catalog.latest_revision()  # before reading: a change in between is read twice, never missed
             return LiveCatalog.of(catalog.item_columns(), revision)
         live = old.catalog
+        if catalog.changes_pending():
+            relay_changes()
         while changes := catalog.changed_since(live.revision):
             ids = sorted({item_id for _, item_id in changes})
             live = live.patched(catalog.item_columns(ids), changes[-1][0])

@@ -20,16 +20,32 @@ from apps.recommend.engine.types import EventWorth, Interactions, Items, rows_of
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the shop knew at `as_of` (seconds since 1970): read once, on first use, shared by the models trained on it."""
+    """What the shop knew at `taken_at` (seconds since 1970), read when it is first asked for and kept.
 
-    as_of: int
+    Several models can be trained on one snapshot.
+    """
+
+    taken_at: int
 
     @classmethod
     def now(cls) -> "Snapshot":
-        return cls(as_of=int(timezone.now().timestamp()))
+        return cls(taken_at=int(timezone.now().timestamp()) + 1)  # the second that is running belongs to it
 
     @cached_property
-    def interactions(*, until: int | None = None, since: int | None = None) -> Interactions:
+    def interactions(self) -> Interactions:
+        return interactions(until=self.taken_at)
+
+    @cached_property
+    def items(self) -> Items:
+        """The catalog without texts."""
+        return items()
+
+    @cached_property
+    def items_with_texts(self) -> Items:
+        return items(texts=True)
+
+
+def interactions(*, until: int | None = None, since: int | None = None) -> Interactions:
     """Every event with a user and an item at or after `since` and before `until` (seconds since 1970; now).
 
     They are seen from the last of them: where a shop's log has been silent for years, decay would leave nothing.

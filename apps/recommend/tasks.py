@@ -6,7 +6,7 @@ from django.db import transaction
 from apps.catalog.services import relay_changes
 from apps.recommend import publish, recipes, training_runs
 from apps.recommend.models import ModelVersion
-from apps.recommend.train import train_model
+from apps.recommend.train import carry_out
 
 TRAIN, REFRESH = "train", "refresh"
 
@@ -14,7 +14,7 @@ TRAIN, REFRESH = "train", "refresh"
 @shared_task(queue=TRAIN)
 def run_training(run_id: int) -> None:
     """Train what the run asks for, if nobody else does."""
-    train_model(run_id=run_id)
+    carry_out(run_id)
 
 
 @shared_task(queue=REFRESH)

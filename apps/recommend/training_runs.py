@@ -8,7 +8,8 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,8 @@ from django.utils import timezone
 from apps.recommend.models import TrainingRun
 
 log = structlog.get_logger(__name__)
+
+Watcher = Callable[[str, float], None]  # the step, and how much of the whole is done (0 to 1)
 
 Status = TrainingRun.Status
 OPEN = (Status.QUEUED, Status.RUNNING)
@@ -164,3 +167,26 @@ class Claim:
 def open_models(models: Collection[str]) -> set[str]:
     """Which of `models` are queued or being trained."""
     return set(TrainingRun.objects.filter(model__in=models, status__in=OPEN).values_list("model", flat=True))
+
+
+class Steps:
+    """Writes each step, and how far the algorithm is, to the run's row; at most once a second in between."""
+
+    def __init__(self, claim: Claim, watcher: Watcher | None) -> None:
+        self._claim, self._watcher = claim, watcher
+        self._name, self._from, self._said = "", 0.0, 0.0
+
+    def begin(self, name: str, progress: float) -> None:
+        self._name, self._from = name, progress
+        self._say(name, progress)
+
+    def heard(self, what: str, done: int, total: int) -> None:
+        """What the algorithm reports while it learns: it has a third of the bar."""
+        if time.monotonic() - self._said >= 1.0:
+            self._say(f"{self._name} ({what} {done:,} of {total:,})", self._from + 0.35 * done / max(total, 1))
+
+    def _say(self, name: str, progress: float) -> None:
+        self._said = time.monotonic()
+        self._claim.step(name, progress)
+        if self._watcher is not None:
+            self._watcher(name, progress)

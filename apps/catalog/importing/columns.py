@@ -47,15 +47,15 @@ class ColumnMap:
         columns = tuple(values)
         plan = self._plans.get(columns)
         if plan is None:
-            plan = self._plan(columns)
+            plan = self.plan(columns)
         picked = {field: values[column] for field, column in plan.items()}
         for field, value in self._constants.items():
             if missing(picked.get(field)):
                 picked[field] = value
         return picked
 
-    def _plan(self, columns: tuple[str, ...]) -> dict[str, str]:
-        """Which column to take each field from, among `columns`."""
+    def plan(self, columns: tuple[str, ...]) -> dict[str, str]:
+        """Which column to take each field from, among `columns`. Raises as `pick` does."""
         plan = {}
         for field, column in self._mapped.items():
             if column in columns:

@@ -1,20 +1,23 @@
 """What all import commands do at the terminal: options, dry run, interruption, the final count."""
 
 import argparse
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.catalog.importing.files import STDIN, UnreadableFile
 from apps.catalog.importing.storing import Rejects, Tally
 from apps.catalog.importing.tables import FORMATS
 
 INTERRUPTED = 130
+_SQLITE_CACHE_KIB = 131_072
+_SQLITE_CHECKPOINT_PAGES = 20_000
 
 
 class ImportCommand(BaseCommand):
@@ -63,12 +66,13 @@ class ImportCommand(BaseCommand):
     def run(self, work: Callable[[], None], *, tallies: dict[str, Tally], rejects: list[Rejects], dry: bool) -> None:
         """Do the work, print the counts however it ended, and turn what went wrong into an exit status."""
         try:
-            if dry:
-                with transaction.atomic():
+            with bulk_writing():
+                if dry:
+                    with transaction.atomic():
+                        work()
+                        transaction.set_rollback(True)
+                else:
                     work()
-                    transaction.set_rollback(True)
-            else:
-                work()
         except UnreadableFile as error:
             if any(tally.read for tally in tallies.values()):
                 self._report(tallies, rejects, dry=dry)
@@ -95,6 +99,26 @@ class ImportCommand(BaseCommand):
         """Name the columns that are not imported."""
         if columns:
             self.stderr.write(f"Columns not imported: {', '.join(columns)}.")
+
+
+@contextmanager
+def bulk_writing() -> Iterator[None]:
+    """Tune this process for writing hundreds of thousands of rows.
+
+    The cyclic garbage collector rests: it would spend a fifth of the time on rows that are never part of a cycle.
+    SQLite gets a cache that holds the indexes' pages, and copies its log into the database less often.
+    """
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_SQLITE_CHECKPOINT_PAGES}")
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def rejects_for(path: str) -> Rejects:

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.catalog.importing.columns import ColumnMap
-from apps.catalog.importing.rows import Table
+from apps.catalog.importing.rows import Row, Table
 from apps.catalog.importing.storing import KNOWN, STORED, Entry, Outcome
 from apps.catalog.importing.values import BadValue, json_object, missing, text, texts
 from apps.catalog.item_input import ITEM_FIELDS, ItemInput, ItemRejected, parse_item
@@ -46,6 +46,15 @@ def item_entries(table: Table, columns: ColumnMap) -> Iterator[Entry[ItemInput]]
             yield Entry(row, item)
         else:
             yield Entry(row, None, f"item_id: line {line} says something else about {item.item_id!r}")
+
+
+def item_entry(line: int, fields: dict[str, Any]) -> Entry[ItemInput]:
+    """An item made from the fields of the API's names; None and '' count as left out."""
+    row = Row(line, fields)
+    try:
+        return Entry(row, parse_item({name: value for name, value in fields.items() if value not in (None, "")}))
+    except ItemRejected as error:
+        return Entry(row, None, str(error))
 
 
 def items_store(items: list[ItemInput]) -> list[Outcome]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -23,27 +23,25 @@ class CsvTable:
 
     sparse = False
 
-    def __init__(self, file: ByteFile, *, header: list[str] | None = None, delimiter: str = "") -> None:
+    def __init__(self, file: ByteFile, *, second_encoding: str | None = None) -> None:
+        """`second_encoding`: for lines that are not UTF-8, instead of refusing them."""
         self._file = file
-        self._header = header
-        self._delimiter = delimiter
+        self._second = second_encoding
+        self._delimiter = ","
         self.name = file.name
 
     def check(self) -> None:
         self._file.check()
-        if self._file.path != STDIN and self._header is None:
+        if self._file.path != STDIN:
             lines = self._file.lines(label="")
             self._read_header(next(lines, b""))
             lines.close()  # type: ignore[attr-defined]
 
     def rows(self, *, label: str = "") -> Iterator[Row]:
         lines = self._file.lines(label=label)
-        header, first = self._header, 1
-        if header is None:
-            header = self._read_header(next(lines, b""))
-            first = 2
+        header = self._read_header(next(lines, b""))
         bad: dict[int, str] = {}
-        reader = csv.reader(_decoded(lines, bad, first), delimiter=self._delimiter or ",")
+        reader = csv.reader(_decoded(lines, bad, first=2, second=self._second), delimiter=self._delimiter)
         width, consumed = len(header), 0
         while True:
             problem = ""
@@ -53,9 +51,9 @@ class CsvTable:
                 return
             except csv.Error as error:
                 cells, problem = [], f"not readable as CSV: {error}"
-            line, consumed = first + consumed, reader.line_num
+            line, consumed = 2 + consumed, reader.line_num
             if bad:
-                problem = problem or next((bad[n] for n in range(line, first + consumed) if n in bad), "")
+                problem = problem or next((bad[n] for n in range(line, 2 + consumed) if n in bad), "")
                 bad.clear()
             if problem:
                 yield Row(line, {"": self._joined(cells)}, problem)
@@ -69,7 +67,7 @@ class CsvTable:
 
     def _joined(self, cells: list[str]) -> str:
         text = io.StringIO()
-        csv.writer(text, delimiter=self._delimiter or ",", lineterminator="").writerow(cells)
+        csv.writer(text, delimiter=self._delimiter, lineterminator="").writerow(cells)
         return text.getvalue()
 
     def _read_header(self, line: bytes) -> list[str]:
@@ -81,12 +79,45 @@ class CsvTable:
             raise UnreadableFile(f"{self.name}: the header line is not UTF-8.") from None
         if not text.strip() or "\0" in text:
             raise UnreadableFile(f"{self.name} has no header line.")
-        self._delimiter = self._delimiter or _sniffed(text)
+        self._delimiter = _sniffed(text)
         header = [cell.strip() for cell in next(csv.reader([text], delimiter=self._delimiter))]
         header = [cell or f"column {number}" for number, cell in enumerate(header, 1)]
         if twice := sorted({name for name in header if header.count(name) > 1}):
             raise UnreadableFile(f"{self.name}: the header names {', '.join(twice)} more than once.")
         return header
+
+
+class PlainTable:
+    """Lines cut at every `separator`, without header and without quotes. Another number of cells is a problem row."""
+
+    sparse = False
+
+    def __init__(self, file: ByteFile, *, columns: Sequence[str], separator: str, encoding: str = "utf-8") -> None:
+        self._file = file
+        self._columns = tuple(columns)
+        self._separator = separator
+        self._encoding = encoding
+        self.name = file.name
+
+    def check(self) -> None:
+        self._file.check()
+
+    def rows(self, *, label: str = "") -> Iterator[Row]:
+        for number, line in enumerate(self._file.lines(label=label), 1):
+            if not line.strip():
+                continue
+            try:
+                cells = line.decode(self._encoding).rstrip("\r\n").split(self._separator)
+            except UnicodeDecodeError:
+                yield Row(number, {"": _shown(line)}, f"not {self._encoding.upper()}")
+                continue
+            if len(cells) == len(self._columns):
+                yield Row(number, dict(zip(self._columns, cells, strict=True)))
+            else:
+                yield Row(number, {"": _shown(line)}, f"{len(cells)} columns instead of {len(self._columns)}")
+
+    def raw(self, row: Row) -> str:
+        return row.values[""] if row.problem else self._separator.join(row.values.values())
 
 
 class JsonLinesTable:
@@ -127,7 +158,7 @@ def _sniffed(header: str) -> str:
     return max(",;\t|", key=unquoted.count)
 
 
-def _decoded(lines: Iterator[bytes], bad: dict[int, str], first: int) -> Iterator[str]:
+def _decoded(lines: Iterator[bytes], bad: dict[int, str], *, first: int, second: str | None) -> Iterator[str]:
     """The lines as text. What is wrong with a line goes into `bad`, by line number."""
     for number, line in enumerate(lines, first):
         if b"\0" in line:
@@ -136,8 +167,9 @@ def _decoded(lines: Iterator[bytes], bad: dict[int, str], first: int) -> Iterato
         try:
             yield line.decode()
         except UnicodeDecodeError:
-            bad[number] = "not UTF-8"
-            yield line.decode(errors="backslashreplace")
+            if second is None:
+                bad[number] = "not UTF-8"
+            yield line.decode(second or "utf-8", errors="backslashreplace")
 
 
 def _shown(line: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Cells as values. What a cell of a file lacks in type (a list in CSV, an id that a spreadsheet made a float) is restored.
+"""Cells as values: what a file cannot say about types (a list in CSV, an id that became a float) is restored.
 
 Every function raises BadValue, with a reason fit for the rejects file, for a cell that says something else.
 """

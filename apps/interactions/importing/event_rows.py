@@ -131,7 +131,7 @@ def _time(cell: Any) -> datetime | str:
     if isinstance(cell, datetime):
         return cell
     if isinstance(cell, date):
-        return datetime(cell.year, cell.month, cell.day)
+        return cell.isoformat()
     if isinstance(cell, str):
         cell = cell.strip()
         return _since_1970(float(cell)) if _STAMP.fullmatch(cell) else cell

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
@@ -53,6 +54,16 @@ class VectorModel(Model, Protocol):
         """The vector whose inner product with the item vectors is `score`; None where it cannot say."""
 
 
+class BatchModel(Model, Protocol):
+    """A model that scores many users at once much faster than one by one: evaluation uses it."""
+
+    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """As `score` over all rows, for one history a row (summed evidence weights, users x items): dense."""
+
+
+FittedModel = Model  # inside Algorithm, `Model` is the class attribute
+
+
 class Algorithm(Protocol):
     """How a model is learned."""
 
@@ -63,7 +74,7 @@ class Algorithm(Protocol):
 
     def __init__(self, config: Any) -> None: ...
 
-    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> Model:
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> FittedModel:
         """Learn from `interactions` and `items` (whose rows are unrelated: join by id). Deterministic given `rng`.
 
         Raises NotEnoughData (apps.recommend.engine.errors) when there is too little to learn from.
@@ -114,3 +125,14 @@ class Metric(Protocol):
         `recommended` (users, k) are item rows, best first, -1 where the list is short; `hits` says which of them
         are in the user's truth; `truth_sizes` counts each user's truth (at least 1).
         """
+
+
+class CatalogMetric(Protocol):
+    """A figure of merit of all lists together; registered with the metrics."""
+
+    Config: type[ComponentConfig]
+
+    def __init__(self, config: Any) -> None: ...
+
+    def overall(self, recommended: NDArray[np.int32], n_items: int) -> float:
+        """One value for all users. `recommended` as for `Metric.per_user`; `n_items` could be recommended."""

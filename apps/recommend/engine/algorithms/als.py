@@ -110,7 +110,7 @@ class AlsModel:
 def _merged(evidence: Evidence) -> tuple[Rows, NDArray[np.intp], NDArray[np.float64]]:
     """The different items of `evidence`, which of them each entry is, and their summed weights."""
     items, inverse = np.unique(evidence.rows, return_inverse=True)
-    return items, inverse, np.bincount(inverse, evidence.weights, minlength=len(items))
+    return items, inverse, np.bincount(inverse, evidence.weights, minlength=len(items)).astype(np.float64)
 
 
 @ALGORITHMS.register("als")
@@ -120,9 +120,9 @@ class Als:
     class Config(ComponentConfig):
         factors: int = Field(default=64, ge=1, le=1024)
         """Length of the item vectors."""
-        regularization: float = Field(default=0.05, gt=0)
+        regularization: float = Field(default=1.0, gt=0)
         """Pull of all factors towards zero; more of it for fewer data."""
-        alpha: float = Field(default=5.0, gt=0)
+        alpha: float = Field(default=0.5, gt=0)
         """Confidence added by each unit of event weight."""
         iterations: int = Field(default=15, ge=1)
         """Passes over users and items."""

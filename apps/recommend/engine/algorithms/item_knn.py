@@ -92,7 +92,7 @@ class ItemKnn:
         """Canonical event types to learn from, such as ["purchase"]. None: all that carry taste."""
         neighbours: int = Field(default=100, ge=1)
         """Nearest items kept for each item."""
-        shrinkage: float = Field(default=10.0, ge=0)
+        shrinkage: float = Field(default=1.0, ge=0)
         """Similarities are multiplied by n / (n + shrinkage), n being the units the two items share."""
         weighting: Literal["cosine", "tfidf", "bm25"] = "tfidf"
         """How event weights become vector entries; tfidf and bm25 trust users of few items more."""

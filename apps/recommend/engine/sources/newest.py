@@ -20,7 +20,7 @@ class Newest:
         self.config = config
 
     def propose(self, query: Query, context: Context, limit: int) -> Slate:
-        rows = np.flatnonzero(context.eligible).astype(np.int32)
+        rows = np.flatnonzero(context.eligible).astype(np.int32)[::-1]  # of one second, the last added first
         published = context.items.published[rows]
         if len(rows) > limit:
             # Chosen by date, not by score: of very old items the scores are all alike.

@@ -1,0 +1,251 @@
+"""Items and categories, for the shop's merchandisers."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeNumericFilter
+from unfold.decorators import action, display
+
+from apps.catalog import services
+from apps.catalog.category_paths import CategoryTree
+from apps.catalog.item_input import ITEM_FIELDS
+from apps.catalog.models import Category, Item
+from apps.catalog.prices import price_text
+
+
+class InCategory(DropdownFilter):
+    """Items in a category or below it."""
+
+    title = "category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
+        return [(node.id, "\u2003" * depth + node.name) for depth, node in CategoryTree().in_order()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        value = self.value()
+        if not value or not str(value).isdigit():
+            return queryset
+        pairs = Item.categories.through.objects.filter(category_id__in=CategoryTree().subtree(int(value)))
+        return queryset.filter(pk__in=pairs.values("item_id"))
+
+
+class Deleted(admin.SimpleListFilter):
+    """Deleted items are out of sight unless asked for."""
+
+    title = "deleted"
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Deleted items")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        return queryset.filter(deleted_at__isnull=self.value() != "yes")
+
+
+class ItemForm(forms.ModelForm):
+    """Checks an item as the API does."""
+
+    class Meta:
+        model = Item
+        fields = [
+            "external_id", "title", "description", "brand", "categories", "tags", "price", "currency", "prices",
+            "stock", "available", "url", "image_url", "published_at", "expires_at", "parent", "titles", "attributes",
+        ]  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        raw = {name: cleaned[name] for name in ITEM_FIELDS if name in cleaned}
+        raw["item_id"] = self.instance.external_id if self.instance.pk else cleaned["external_id"]
+        raw["parent_id"] = cleaned["parent"].external_id if cleaned.get("parent") else ""
+        raw["categories"] = [[category.external_id] for category in cleaned["categories"]]
+        try:
+            self.row = services.parse_item(raw)
+        except services.ItemRejected as rejected:
+            for error in rejected.errors:
+                field = error.field.split(".")[0].split("[")[0]
+                name = {"item_id": "external_id", "parent_id": "parent"}.get(field, field)
+                self.add_error(name if name in self.fields else None, error.detail)
+        return cleaned
+
+
+@admin.register(Item)
+class ItemAdmin(ModelAdmin):
+    """Find, look at and edit items. Every save goes into the change feed, so shelves follow within seconds."""
+
+    form = ItemForm
+    list_display = ["picture", "title", "external_id", "brand", "in_categories", "price_shown", "stock", "shown"]
+    list_display_links = ["picture", "title"]
+    list_filter = [Deleted, "available", InCategory, ("brand", FieldTextFilter), ("price", RangeNumericFilter)]
+    list_filter_submit = True
+    list_per_page = 50
+    search_fields = ["external_id", "title", "brand"]
+    search_help_text = "Search id, title and brand"
+    show_full_result_count = False
+    autocomplete_fields = ["categories", "parent"]
+    actions = ["hide", "show"]
+    fieldsets = [
+        (None, {"fields": ["external_id", "title", "description", "brand", "categories", "tags"]}),
+        ("Price and stock", {"fields": [("price", "currency"), "prices", ("stock", "available")]}),
+        ("Addresses", {"fields": ["url", "image_url"]}),
+        ("More", {"fields": [("published_at", "expires_at"), "parent", "titles", "attributes"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
+        return super().get_queryset(request).prefetch_related("categories")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Item | None = None) -> Sequence[str]:
+        return ["external_id"] if obj else []
+
+    @display(description="picture")
+    def picture(self, item: Item) -> SafeString | str:
+        if not item.image_url:
+            return "–"
+        size = "height:40px;width:40px;object-fit:cover;border-radius:4px"
+        return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', item.image_url, item.title, size)
+
+    @display(description="categories")
+    def in_categories(self, item: Item) -> str:
+        return ", ".join(category.name for category in item.categories.all())
+
+    @display(description="price", ordering="price")
+    def price_shown(self, item: Item) -> str:
+        return "" if item.price is None else f"{price_text(item.price)} {item.currency}".strip()
+
+    @display(
+        description="state", label={"shown": "success", "hidden": "", "out of stock": "warning", "deleted": "danger"}
+    )
+    def shown(self, item: Item) -> str:
+        if item.deleted_at:
+            return "deleted"
+        if not item.available:
+            return "hidden"
+        return "out of stock" if item.stock == 0 else "shown"
+
+    @action(description="Never recommend the selected items", permissions=["change"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        self._set_available(request, queryset, False)
+
+    @action(description="Recommend the selected items again", permissions=["change"])
+    def show(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        self._set_available(request, queryset, True)
+
+    def _set_available(self, request: HttpRequest, queryset: QuerySet[Item], available: bool) -> None:
+        changed = services.items_set_available(list(queryset.values_list("pk", flat=True)), available=available)
+        self.message_user(request, f"{changed} changed.")
+
+    def save_model(self, request: HttpRequest, obj: Item, form: forms.Form, change: bool) -> None:
+        row = form.row  # type: ignore[attr-defined]  # ItemForm's
+        [result] = services.items_upsert([row])
+        if result.errors:
+            raise forms.ValidationError(result.errors[0].detail)
+        obj.pk = Item.objects.values_list("pk", flat=True).get(external_id=row.item_id)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The service has saved the categories already."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        # Deleting keeps the row, so the events that refer to it do not stand in the way.
+        return [str(one) for one in objs], {"items": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Item) -> None:
+        services.item_delete(obj.external_id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        for external_id in queryset.values_list("external_id", flat=True):
+            services.item_delete(external_id)
+
+
+class TreePaginator(Paginator):
+    """Pages of categories in the order of the tree."""
+
+    def __init__(self, object_list: QuerySet[Category], *args: Any, **kwargs: Any) -> None:
+        super().__init__(object_list, *args, **kwargs)
+        self.categories = object_list
+
+    @cached_property
+    def ordered_ids(self) -> list[int]:
+        asked = set(self.categories.values_list("pk", flat=True))
+        return [node.id for _, node in CategoryTree().in_order() if node.id in asked]
+
+    @cached_property
+    def count(self) -> int:
+        return len(self.ordered_ids)
+
+    def page(self, number: int | str) -> Page:
+        number = self.validate_number(number)
+        wanted = self.ordered_ids[(number - 1) * self.per_page : number * self.per_page]
+        rows = self.categories.in_bulk(wanted)
+        return Page([rows[one] for one in wanted], number, self)
+
+
+class CategoryForm(forms.ModelForm):
+    """Checks a category's id."""
+
+    class Meta:
+        model = Category
+        fields = ["external_id", "name", "parent"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        parent = cleaned.get("parent")
+        try:
+            services.category_check(category_id=self.instance.pk, parent_id=parent.pk if parent else None)
+        except ValueError as error:
+            self.add_error("parent", str(error))
+        return cleaned
+
+
+@admin.register(Category)
+class CategoryAdmin(ModelAdmin):
+    """The tree of categories."""
+
+    form = CategoryForm
+    list_display = ["in_tree", "external_id", "items_in_it"]
+    list_display_links = ["in_tree"]
+    list_per_page = 200
+    search_fields = ["name", "external_id"]
+    sortable_by = ()
+    paginator = TreePaginator
+    autocomplete_fields = ["parent"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
+        return super().get_queryset(request).annotate(item_count=Count("items"))
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        self.tree = CategoryTree()
+        return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+
+    @display(description="category")
+    def in_tree(self, category: Category) -> SafeString:
+        depth = len(self.tree.ancestry(category.pk)) - 1
+        return format_html('<span style="padding-left:{}rem">{}</span>', depth * 1.5, category.name)
+
+    @display(description="items in it")
+    def items_in_it(self, category: Category) -> int:
+        return int(category.item_count)  # type: ignore[attr-defined]  # annotated above
+
+    def save_model(self, request: HttpRequest, obj: Category, form: forms.Form, change: bool) -> None:
+        obj.pk = services.category_save(
+            external_id=obj.external_id, name=obj.name, parent_id=obj.parent_id, category_id=obj.pk
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        services.category_delete(obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            services.category_delete(pk)

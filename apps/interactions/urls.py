@@ -1,0 +1,5 @@
+from django.urls import path
+
+from apps.interactions.views import InteractionsView
+
+urlpatterns = [path("interactions", InteractionsView.as_view(), name="interactions")]
