@@ -37,6 +37,8 @@ class Component(Protocol):
 
 C = TypeVar("C", bound=Component)
 
+_ADDED = "recsys_plugins"  # modules of added folders are imported below this name
+
 
 class PluginError(Exception):
     """A plug-in that cannot be registered, found or configured. The message names it and what to do."""
@@ -89,7 +91,7 @@ class Registry(Generic[C]):
             importlib.import_module(f"{self.package}.{module.name}")
         for folder in self._folders:
             for path in sorted(folder.glob("*.py")):
-                name = f"recsys_plugins.{folder.name}.{path.stem}"
+                name = f"{_ADDED}.{folder.name}.{path.stem}"
                 spec = importlib.util.spec_from_file_location(name, path)
                 if spec is None or spec.loader is None:
                     raise PluginError(f"{path} cannot be imported.")
@@ -113,6 +115,11 @@ class Registry(Generic[C]):
     def __iter__(self) -> Iterator[str]:
         self.load()
         return iter(sorted(self._classes))
+
+    def added(self) -> list[str]:
+        """Names of the plug-ins that came from added folders, sorted."""
+        self.load()
+        return sorted(name for name, module in self._origin.items() if module.startswith(f"{_ADDED}."))
 
     def create(self, name: str, config: dict[str, Any] | None = None) -> C:
         """An instance of the plug-in called `name`.

@@ -13,7 +13,7 @@ from apps.api.values import FieldError
 from apps.catalog.bulk_sql import insert_rows
 from apps.catalog.category_paths import category_ids_for
 from apps.catalog.change_feed import announce
-from apps.catalog.item_input import CategoryPath, ItemInput
+from apps.catalog.item_input import ItemInput
 from apps.catalog.models import Item
 from apps.catalog.prices import price_text
 
@@ -80,7 +80,7 @@ def _write_batch(rows: Sequence[ItemInput]) -> list[Result]:
         accepted = [row for row in rows if row.item_id not in refused]
         stored = _stored([row.item_id for row in accepted])
         category_ids = category_ids_for({path for row in accepted for path in row.categories})
-        wanted = {row.item_id: _category_set(row, category_ids) for row in accepted}
+        wanted = {row.item_id: list(dict.fromkeys(category_ids[one] for one in row.categories)) for row in accepted}
         current = _current_categories([item.id for item in stored.values()])
 
         statuses: dict[str, Status] = {}
@@ -90,7 +90,7 @@ def _write_batch(rows: Sequence[ItemInput]) -> list[Result]:
         for row in accepted:
             old = stored.get(row.item_id)
             values = _values(row, parents.get(row.parent_id))
-            moved = wanted[row.item_id] != (current.get(old.id, set()) if old else set())
+            moved = set(wanted[row.item_id]) != (current.get(old.id, set()) if old else set())
             statuses[row.item_id] = status = _status(old, same=old is not None and not moved and values == old.values)
             if moved:
                 recategorised.append(row.item_id)
@@ -149,10 +149,6 @@ def _current_categories(item_ids: Sequence[int]) -> dict[int, set[int]]:
     return current
 
 
-def _category_set(row: ItemInput, ids: dict[CategoryPath, int]) -> set[int]:
-    return {ids[path] for path in row.categories}
-
-
 def _values(row: ItemInput, parent: int | None) -> tuple[Any, ...]:
     return (
         row.title, row.titles, row.description, row.brand, list(row.tags), row.price, row.currency,
@@ -167,7 +163,7 @@ def _status(old: _Stored | None, *, same: bool) -> Status:
     return "unchanged" if same else "updated"
 
 
-def _save(rows: list[tuple[Any, ...]], recategorised: Sequence[str], wanted: dict[str, set[int]]) -> None:
+def _save(rows: list[tuple[Any, ...]], recategorised: Sequence[str], wanted: dict[str, list[int]]) -> None:
     rows.sort(key=lambda row: row[0])
     written = [*_FIELDS, "created_at", "updated_at", "deleted_at"]
     insert_rows(Item, ["external_id", *written], rows, unique="external_id", replaced=written)
@@ -175,7 +171,7 @@ def _save(rows: list[tuple[Any, ...]], recategorised: Sequence[str], wanted: dic
     if recategorised:
         through = Item.categories.through
         through.objects.filter(item_id__in=[ids[external_id] for external_id in recategorised]).delete()
-        pairs = [(ids[one], category_id) for one in recategorised for category_id in sorted(wanted[one])]
+        pairs = [(ids[one], category_id) for one in recategorised for category_id in wanted[one]]
         insert_rows(through, ["item", "category"], pairs)
     announce(sorted(ids.values()))
 

@@ -70,7 +70,10 @@ def item_patch(external_id: str, changes: Mapping[str, Any]) -> Result:
 
 
 def item_delete(external_id: str) -> bool:
-    """Delete an item: it is never shown again, its events stay. False when no item ever had this id."""
+    """Delete an item: it is never shown again, its events stay. Its variants stand on their own from then on.
+
+    False when no item ever had this id.
+    """
     with transaction.atomic():
         item = Item.objects.select_for_update().filter(external_id=external_id).first()
         if item is None:
@@ -78,7 +81,9 @@ def item_delete(external_id: str) -> bool:
         if item.deleted_at is None:
             item.deleted_at = timezone.now()
             item.save(update_fields=["deleted_at", "updated_at"])
-            announce([item.pk])
+            orphans = list(Item.objects.filter(parent=item).values_list("pk", flat=True))
+            Item.objects.filter(pk__in=orphans).update(parent=None)
+            announce([item.pk, *orphans])
     return True
 
 

@@ -6,6 +6,7 @@ PostgreSQL. Five million events take seconds, and memory holds one chunk.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -29,15 +30,16 @@ class EventColumns:
         return len(self.ids)
 
 
-_DTYPES = {
-    "ids": np.int64,
-    "user_ids": np.int64,
-    "item_ids": np.int64,
-    "types": np.int16,
-    "times": np.int64,
-    "session_keys": np.int64,
-    "quantities": np.int32,
-    "values": np.float32,
+# In the order of the fields of EventColumns.
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "ids": np.dtype(np.int64),
+    "user_ids": np.dtype(np.int64),
+    "item_ids": np.dtype(np.int64),
+    "types": np.dtype(np.int16),
+    "times": np.dtype(np.int64),
+    "session_keys": np.dtype(np.int64),
+    "quantities": np.dtype(np.int32),
+    "values": np.dtype(np.float32),
 }
 _SQLITE = {
     "ids": "id",
@@ -66,7 +68,7 @@ def read(*, after_id: int, since: int | None, until: int | None, chunk: int) -> 
     postgresql = connection.vendor == "postgresql"
     expressions = _POSTGRESQL if postgresql else _SQLITE
     wrap = "string_agg({}, ''::bytea)" if postgresql else "group_concat({})"
-    packed = ", ".join(wrap.format(expression) for expression in expressions.values())
+    packed = ", ".join(wrap.format(expressions[name]) for name in _DTYPES)
     conditions, bounds = _period(since, until, postgresql=postgresql)
     statement = (
         f"SELECT {packed} FROM (SELECT * FROM interactions_event "
@@ -79,9 +81,7 @@ def read(*, after_id: int, since: int | None, until: int | None, chunk: int) -> 
         if row[0] is None:
             return
         unpacked = _unpacked_bytes if postgresql else _unpacked_text
-        columns = EventColumns(
-            **{name: unpacked(value, dtype) for (name, dtype), value in zip(_DTYPES.items(), row, strict=True)}
-        )
+        columns = EventColumns(*[unpacked(value, dtype) for value, dtype in zip(row, _DTYPES.values(), strict=True)])
         yield columns
         if len(columns) < chunk:
             return
@@ -101,9 +101,9 @@ def _period(since: int | None, until: int | None, *, postgresql: bool) -> tuple[
     return conditions, values
 
 
-def _unpacked_text(text: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+def _unpacked_text(text: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.fromstring(text, dtype=dtype, sep=",")
 
 
-def _unpacked_bytes(data: bytes, dtype: type[np.generic]) -> NDArray[np.generic]:
-    return np.frombuffer(data, dtype=np.dtype(dtype).newbyteorder(">")).astype(dtype)
+def _unpacked_bytes(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.frombuffer(data, dtype=dtype.newbyteorder(">")).astype(dtype)

@@ -23,33 +23,32 @@ _ONCE = "ON CONFLICT (event_id) DO NOTHING"
 _COPY_FROM = 200  # rows from which a staging table is worth its making
 
 
-def insert_new(rows: Sequence[EventRow], *, received_at: datetime) -> dict[str, int | None]:
+def insert_new(rows: Sequence[EventRow], *, received_at: datetime) -> dict[str, int]:
     """Insert the rows whose event_id is not stored yet; the inserted ones' event ids, mapped to their row ids.
 
     Event ids must differ within `rows`. Must run in a transaction. On SQLite row ids are looked up only
-    where they were needed to tell new rows from known ones, or for attributed rows; elsewhere they are None.
+    where they were needed to tell new rows from known ones, or for attributed rows; elsewhere they are 0.
     """
     if connection.vendor == "postgresql":
         return _insert_postgresql(rows, received_at)
     return _insert_sqlite(rows, received_at)
 
 
-def _insert_sqlite(rows: Sequence[EventRow], received_at: datetime) -> dict[str, int | None]:
+def _insert_sqlite(rows: Sequence[EventRow], received_at: datetime) -> dict[str, int]:
     # The transaction has held the write lock since it began, so ids above `last` are this call's own.
     times: dict[datetime, str] = {}
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM interactions_event")
         (last,) = cursor.fetchone()
-        cursor.executemany(
-            f"{_INSERT} VALUES ({_PLACES}) {_ONCE}", _parameters(rows, _sqlite_time(received_at), times, _sqlite_time)
-        )
+        parameters = list(_parameters(rows, _sqlite_time(received_at), times, _sqlite_time))
+        cursor.executemany(f"{_INSERT} VALUES ({_PLACES}) {_ONCE}", parameters)
         if cursor.rowcount == len(rows) and not any(row.attribution for row in rows):
-            return dict.fromkeys(row.event_id for row in rows)
+            return dict.fromkeys((row.event_id for row in rows), 0)
         cursor.execute("SELECT event_id, id FROM interactions_event WHERE id > %s", [last])
         return dict(cursor.fetchall())
 
 
-def _insert_postgresql(rows: Sequence[EventRow], received_at: datetime) -> dict[str, int | None]:
+def _insert_postgresql(rows: Sequence[EventRow], received_at: datetime) -> dict[str, int]:
     times: dict[datetime, str] = {}
     with connection.cursor() as cursor:
         cursor.execute(_NEW_IDS, [len(rows)])

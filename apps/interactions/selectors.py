@@ -6,14 +6,24 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
+from django.db.models import Count
 from numpy.typing import NDArray
 
 from apps.interactions import event_columns as columns
 from apps.interactions.event_columns import EventColumns
 from apps.interactions.event_types import TASTE_CODES_END
-from apps.interactions.models import EventType
+from apps.interactions.models import Event, EventType
 
-__all__ = ["EventColumns", "TasteColumns", "Worth", "event_columns", "event_count", "event_worth", "recent_taste"]
+__all__ = [
+    "EventColumns",
+    "TasteColumns",
+    "Worth",
+    "event_columns",
+    "event_counts",
+    "event_lag_seconds",
+    "event_worth",
+    "recent_taste",
+]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,7 +51,7 @@ class Worth(NamedTuple):
 def event_worth() -> dict[int, Worth]:
     """Each event type's worth by its code, as merchandisers have set it. One query."""
     rows = EventType.objects.values_list("id", "name", "taste", "weight", "half_life_days")
-    return {code: Worth(*worth) for code, *worth in rows}
+    return {code: Worth(name, taste, weight, half_life) for code, name, taste, weight, half_life in rows}
 
 
 def recent_taste(user_id: int, limit: int = 100) -> TasteColumns:
@@ -80,11 +90,11 @@ def event_columns(
     return columns.read(after_id=after_id, since=since, until=until, chunk=chunk)
 
 
-def event_count() -> int:
-    """About how many events are stored: the highest row id, in O(1). Exact until events are erased or collide."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM interactions_event")
-        return int(cursor.fetchone()[0])
+def event_counts() -> dict[str, int]:
+    """How many events of each type are stored, by canonical name. Exact: reads them all, about 0.1 s a million."""
+    names = dict(EventType.objects.values_list("id", "name"))
+    counted = Event.objects.order_by().values_list("event_type_id").annotate(events=Count("id"))
+    return dict.fromkeys(names.values(), 0) | {names[code]: events for code, events in counted}
 
 
 def event_lag_seconds() -> float:

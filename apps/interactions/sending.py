@@ -9,6 +9,7 @@ from apps.api.problems import Problem
 from apps.interactions.event_input import EventInput, Rejected
 from apps.interactions.event_types import UnknownEventType, resolve
 from apps.users.acting import acting_user
+from apps.users.selectors import KeyFacts
 from apps.users.services import visitor_id_is_ours, visitor_id_issue
 
 PUBLIC_NAMESPACE = "public:"
@@ -25,7 +26,7 @@ class Sender:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._public = bool(request.auth.public)
+        self._public = isinstance(request.auth, KeyFacts) and request.auth.public
         self._visitor = ""
         self._acting: dict[str, str | None] = {}
 

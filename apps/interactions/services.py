@@ -10,7 +10,8 @@ from django.utils import timezone
 from apps.catalog import selectors as catalog
 from apps.interactions import event_store
 from apps.interactions.entry_token import EntryToken
-from apps.interactions.event_input import EventInput, EventReader, EventResult, EventRow, Rejected
+from apps.interactions.event_input import EventInput, EventResult, EventRow, Rejected
+from apps.interactions.event_reader import EventReader
 from apps.users import services as users
 
 __all__ = ["EventInput", "EventResult", "events_record"]
@@ -26,7 +27,7 @@ def events_record(events: Sequence[EventInput], *, received_at: datetime | None 
     """
     now = received_at or timezone.now()
     reader = EventReader(now=now, zone=timezone.get_default_timezone())
-    results: list[EventResult | None] = [None] * len(events)
+    results: dict[int, EventResult] = {}
     rows: dict[str, EventRow] = {}
     places: dict[str, int] = {}
     repeats: list[tuple[int, str]] = []
@@ -42,17 +43,16 @@ def events_record(events: Sequence[EventInput], *, received_at: datetime | None 
             rows[row.event_id] = row
             places[row.event_id] = place
 
-    for event_id, error in _items_resolve(rows).items():
+    for event_id, refusal in _items_resolve(rows).items():
         del rows[event_id]
-        results[places[event_id]] = _rejected(error, event_id)
-    inserted = _store(list(rows.values()), received_at=now) if rows else {}
+        results[places[event_id]] = _rejected(refusal, event_id)
+    inserted = _store(list(rows.values()), received_at=now)
     for event_id, row in rows.items():
-        status = "stored" if event_id in inserted else "duplicate"
-        results[places[event_id]] = EventResult(status, event_id, row.user)
+        results[places[event_id]] = EventResult("stored" if event_id in inserted else "duplicate", event_id, row.user)
     for place, event_id in repeats:
         first = results[places[event_id]]
         results[place] = replace(first, status="duplicate") if first.status == "stored" else first
-    return results
+    return [results[place] for place in range(len(events))]
 
 
 def _rejected(error: Rejected, event_id: str) -> EventResult:
@@ -80,7 +80,9 @@ def _items_resolve(rows: dict[str, EventRow]) -> dict[str, Rejected]:
     return refused
 
 
-def _store(rows: list[EventRow], *, received_at: datetime) -> dict[str, int | None]:
+def _store(rows: list[EventRow], *, received_at: datetime) -> dict[str, int]:
+    if not rows:
+        return {}
     people = {row.user for row in rows if not row.anonymous}
     visitors = {row.user for row in rows if row.anonymous} - people
     user_pks = users.users_ensure(external_ids=list(people), anonymous=False) if people else {}

@@ -48,7 +48,12 @@ class InteractionsView(APIView):
         ),
         responses={
             201: StoredInteractionSerializer,
-            200: InteractionsResultSerializer,
+            200: PolymorphicProxySerializer(
+                component_name="InteractionsAnswer",
+                serializers=[StoredInteractionSerializer, InteractionsResultSerializer],
+                resource_type_field_name=None,
+                many=False,
+            ),
             **dict.fromkeys((400, 401, 403, 404, 413), ProblemSerializer),
         },
     )

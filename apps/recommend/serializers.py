@@ -55,9 +55,7 @@ class UserOptions(OptionsSerializer):
 
 
 class ItemOptions(OptionsSerializer):
-    relation = serializers.ChoiceField(
-        choices=["similar", "bought_together", "viewed_together"], default="similar"
-    )
+    relation = serializers.ChoiceField(choices=["similar", "bought_together", "viewed_together"], default="similar")
     placement = serializers.SlugField(max_length=30, required=False, help_text="Instead of `relation`.")
     scenario = serializers.SlugField(max_length=30, required=False, help_text="Another name of `placement`.")
     user_id = ExternalIdField(required=False, help_text="Whom to personalise for.")

@@ -46,9 +46,7 @@ def plans(
     return result
 
 
-def _digest(
-    key: str, chain: Sequence[Pipeline], versions: Mapping[str, str], worth: Mapping[int, EventWorth]
-) -> str:
+def _digest(key: str, chain: Sequence[Pipeline], versions: Mapping[str, str], worth: Mapping[int, EventWorth]) -> str:
     parts = [key]
     for pipeline in chain:
         parts.append(pipeline.spec.digest())

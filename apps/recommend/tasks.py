@@ -1,12 +1,16 @@
 """Celery tasks: each calls one function with ids. Messages are wake-up calls; losing or repeating one is harmless."""
 
+import structlog
 from celery import shared_task
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from apps.catalog.services import relay_changes
 from apps.recommend import publish, recipes, training_runs
 from apps.recommend.models import ModelVersion
 from apps.recommend.train import carry_out
+
+log = structlog.get_logger(__name__)
 
 TRAIN, REFRESH = "train", "refresh"
 
@@ -50,5 +54,12 @@ def ask_for_training(model: str, *, requested_by: str) -> training_runs.Requeste
     """Open a run of `model`, or find the open one, and wake a worker up for it after the commit."""
     requested = training_runs.request(model, requested_by=requested_by)
     if requested.new:
-        transaction.on_commit(lambda: run_training.delay(requested.run_id))
+        transaction.on_commit(lambda: _wake_up(requested.run_id))
     return requested
+
+
+def _wake_up(run_id: int) -> None:
+    try:
+        run_training.delay(run_id)
+    except OperationalError as problem:  # the run is in the database: workers find it by their own clock
+        log.warning("broker unreachable", run=run_id, problem=str(problem))

@@ -66,7 +66,7 @@ def test_only_dislikes_recommend_nothing_in_particular(model: AlsModel) -> None:
 
 def test_the_missing_square_of_the_checkerboard_is_recommended_first() -> None:
     board = worlds.checkerboard(40)
-    model = Als(Als.Config(factors=8, regularization=0.1)).fit(
+    model = Als(Als.Config(factors=2, regularization=0.1)).fit(
         board.interactions, board.items, np.random.default_rng(2)
     )
     for user in range(40):

@@ -37,9 +37,9 @@ def found(model: TfidfModel, text: str) -> list[str]:
 
 
 def test_a_search_finds_titles_before_mere_mentions(model: TfidfModel) -> None:
-    assert found(model, "lantern")[:3] == ["Brass Lantern", "Iron Lantern", "Red Umbrella"] or found(model, "lantern")[
-        :3
-    ] == ["Iron Lantern", "Brass Lantern", "Red Umbrella"]
+    first, second, third = found(model, "lantern")[:3]
+    assert {first, second} == {"Brass Lantern", "Iron Lantern"}
+    assert third == "Red Umbrella"
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,8 @@ def test_a_text_of_any_characters_has_terms() -> None:
 
 
 def test_keys_differ_and_do_not_depend_on_the_process() -> None:
-    assert keys_of(["wlantern"]).tolist() == [int.from_bytes(bytes.fromhex(LANTERN), "little")]
+    assert keys_of(["wlantern"]).tolist() == [int.from_bytes(bytes.fromhex("105917b86692f8bf"), "little")]
     assert len(np.unique(keys_of([f"w{i}" for i in range(1000)]))) == 1000
-
-
-LANTERN = "105917b86692f8bf"
 
 
 @pytest.mark.parametrize("name", ["content", "tfidf"])

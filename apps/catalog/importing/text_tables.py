@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 import orjson
 
@@ -33,15 +34,13 @@ class CsvTable:
     def check(self) -> None:
         self._file.check()
         if self._file.path != STDIN:
-            lines = self._file.lines(label="")
-            self._read_header(next(lines, b""))
-            lines.close()  # type: ignore[attr-defined]
+            self._header("".join(islice(chain.from_iterable(self._decoded_blocks("", {})), 1)))
 
     def rows(self, *, label: str = "") -> Iterator[Row]:
-        lines = self._file.lines(label=label)
-        header = self._read_header(next(lines, b""))
         bad: dict[int, str] = {}
-        reader = csv.reader(_decoded(lines, bad, first=2, second=self._second), delimiter=self._delimiter)
+        lines = chain.from_iterable(self._decoded_blocks(label, bad))
+        header = self._header(next(lines, ""))
+        reader = csv.reader(lines, delimiter=self._delimiter)
         width, consumed = len(header), 0
         while True:
             problem = ""
@@ -53,8 +52,8 @@ class CsvTable:
                 cells, problem = [], f"not readable as CSV: {error}"
             line, consumed = 2 + consumed, reader.line_num
             if bad:
-                problem = problem or next((bad[n] for n in range(line, 2 + consumed) if n in bad), "")
-                bad.clear()
+                said = [bad.pop(number) for number in range(line, 2 + consumed) if number in bad]
+                problem = problem or "".join(said[:1])
             if problem:
                 yield Row(line, {"": self._joined(cells)}, problem)
             elif len(cells) == width:
@@ -70,17 +69,41 @@ class CsvTable:
         csv.writer(text, delimiter=self._delimiter, lineterminator="").writerow(cells)
         return text.getvalue()
 
-    def _read_header(self, line: bytes) -> list[str]:
-        if line.startswith(_UTF16):
-            raise UnreadableFile(f"{self.name} is UTF-16. Save it as UTF-8.")
+    def _decoded_blocks(self, label: str, bad: dict[int, str]) -> Iterator[Iterable[str]]:
+        """The file's lines as text, block by block. What is wrong with a line goes into `bad`, by line number."""
+        first = 1
+        for block in self._file.blocks(label=label):
+            if first == 1:
+                if block.startswith(_UTF16):
+                    raise UnreadableFile(f"{self.name} is UTF-16. Save it as UTF-8.")
+                block = block.removeprefix(_BOM)
+            try:
+                text = block.decode()
+            except UnicodeDecodeError:
+                text = ""
+            if text and "\0" not in text:
+                yield io.StringIO(text, newline="\n")
+            else:
+                yield [self._decoded(line, number, bad) for number, line in enumerate(io.BytesIO(block), first)]
+            first += block.count(b"\n")
+
+    def _decoded(self, line: bytes, number: int, bad: dict[int, str]) -> str:
+        if b"\0" in line:
+            bad[number] = "contains a NUL character"
+            line = line.replace(b"\0", b"\\0")
         try:
-            text = line.removeprefix(_BOM).decode()
+            return line.decode()
         except UnicodeDecodeError:
-            raise UnreadableFile(f"{self.name}: the header line is not UTF-8.") from None
-        if not text.strip() or "\0" in text:
+            if self._second is None:
+                bad[number] = "not UTF-8"
+            return line.decode(self._second or "utf-8", errors="backslashreplace")
+
+    def _header(self, line: str) -> list[str]:
+        """The columns' names. Settles the delimiter."""
+        if not line.strip():
             raise UnreadableFile(f"{self.name} has no header line.")
-        self._delimiter = _sniffed(text)
-        header = [cell.strip() for cell in next(csv.reader([text], delimiter=self._delimiter))]
+        self._delimiter = _sniffed(line)
+        header = [cell.strip() for cell in next(csv.reader([line], delimiter=self._delimiter))]
         header = [cell or f"column {number}" for number, cell in enumerate(header, 1)]
         if twice := sorted({name for name in header if header.count(name) > 1}):
             raise UnreadableFile(f"{self.name}: the header names {', '.join(twice)} more than once.")
@@ -156,20 +179,6 @@ class JsonLinesTable:
 def _sniffed(header: str) -> str:
     unquoted = "".join(header.split('"')[::2])
     return max(",;\t|", key=unquoted.count)
-
-
-def _decoded(lines: Iterator[bytes], bad: dict[int, str], *, first: int, second: str | None) -> Iterator[str]:
-    """The lines as text. What is wrong with a line goes into `bad`, by line number."""
-    for number, line in enumerate(lines, first):
-        if b"\0" in line:
-            bad[number] = "contains a NUL character"
-            line = line.replace(b"\0", b"\\0")
-        try:
-            yield line.decode()
-        except UnicodeDecodeError:
-            if second is None:
-                bad[number] = "not UTF-8"
-            yield line.decode(second or "utf-8", errors="backslashreplace")
 
 
 def _shown(line: bytes) -> str:

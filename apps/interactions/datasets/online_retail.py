@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tqdm import tqdm
+
 from apps.catalog.importing.columns import ColumnMap
 from apps.catalog.importing.files import ByteFile, UnreadableFile
 from apps.catalog.importing.item_rows import item_entry
@@ -87,6 +89,29 @@ class _Product:
         return min(names)[1] if names else ""
 
 
+class _Invoices:
+    """The rows of the file, understood or refused, between the two parts. About 150 bytes a row."""
+
+    sparse = False
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.name = table.name
+        self.lines: list[tuple[int, _Line | str, str]] = []
+
+    def check(self) -> None:
+        self.table.check()
+
+    def rows(self, *, label: str = "") -> Iterator[Row]:
+        return self.table.rows(label=label)
+
+    def raw(self, row: Row) -> str:
+        """The row's text where it was refused at reading; else what was understood of it."""
+        if "" not in row.values:
+            return self.table.raw(row)
+        return str(row.values[""])
+
+
 @DATASETS.register("online-retail")
 class OnlineRetail:
     """PATH is the file or its folder: CSV, also gzipped, or the published Excel workbook.
@@ -118,9 +143,10 @@ class OnlineRetail:
         else:
             table = open_table(str(file))
         self._inspect(table)
+        invoices = _Invoices(table)
         return [
-            ItemPart("items", table, lambda: self._items(table)),
-            EventPart("events", table, lambda: self._events(table)),
+            ItemPart("items", invoices, lambda: self._items(invoices)),
+            EventPart("events", invoices, lambda: self._events(invoices)),
         ]
 
     def _inspect(self, table: Table) -> None:
@@ -141,18 +167,21 @@ class OnlineRetail:
                 self._month_first = int(first) <= 12
                 return
 
-    def _items(self, table: Table) -> Iterator[Entry[ItemInput]]:
+    def _items(self, invoices: _Invoices) -> Iterator[Entry[ItemInput]]:
         products: dict[str, _Product] = {}
-        for row in table.rows(label="items"):
+        for row in invoices.table.rows(label="invoices"):
             try:
                 line = self._line(row)
-            except BadValue:
-                continue  # the events' part says so
+            except BadValue as error:
+                invoices.lines.append((row.line, invoices.table.raw(row), str(error)))
+                continue
+            invoices.lines.append((row.line, line, ""))
             product = products.get(line.code)
             if product is None:
                 product = products[line.code] = _Product(first=line.time, priced_at=line.time)
             product.descriptions[line.description] += 1
-            product.first = min(product.first, line.time)
+            if line.time < product.first:
+                product.first = line.time
             if line.price > 0 and not line.cancelled and (product.price is None or line.time >= product.priced_at):
                 product.price, product.priced_at = line.price, line.time
         for number, (code, product) in enumerate(products.items(), 1):
@@ -167,12 +196,11 @@ class OnlineRetail:
                 },
             )
 
-    def _events(self, table: Table) -> Iterator[Entry[EventDraft]]:
-        for row in table.rows(label="events"):
-            try:
-                line = self._line(row)
-            except BadValue as error:
-                yield Entry(row, None, str(error))
+    def _events(self, invoices: _Invoices) -> Iterator[Entry[EventDraft]]:
+        for number, line, problem in tqdm(invoices.lines, desc="events", disable=None, leave=False):
+            row = Row(number, {"": line}, problem)
+            if isinstance(line, str):
+                yield Entry(row, None, problem)
                 continue
             said = {
                 "event_type": "refund" if line.cancelled else "purchase",
@@ -193,12 +221,12 @@ class OnlineRetail:
         invoice, code, description, quantity, time, price, customer = self._cells(row.values)
         line = _Line(
             code=_code(code),
-            invoice=_word(invoice).upper(),
+            invoice=_invoice(invoice),
             description=_word(description),
             quantity=_whole(quantity),
             time=_london(time, month_first=self._month_first),
             price=_price(price),
-            customer=_word(customer).removesuffix(".0"),
+            customer=_customer(customer),
         )
         if line.quantity <= 0 or line.price <= 0 or line.cancelled or not line.invoice:
             _check(line)
@@ -246,6 +274,16 @@ def _code(cell: Any) -> str:
 @lru_cache(_REMEMBERED)
 def _word(cell: Any) -> str:
     return " ".join(text(cell).split())
+
+
+@lru_cache(_REMEMBERED)
+def _invoice(cell: Any) -> str:
+    return text(cell).upper()
+
+
+@lru_cache(_REMEMBERED)
+def _customer(cell: Any) -> str:
+    return text(cell).removesuffix(".0")
 
 
 @lru_cache(_REMEMBERED)

@@ -12,7 +12,7 @@ from apps.recommend.models import Placement
 from apps.recommend.pipelines import pipeline_choices, pipelines
 
 
-class PlacementForm(forms.ModelForm[Placement]):
+class PlacementForm(forms.ModelForm):  # type: ignore[type-arg]
     """Pipelines are chosen by their plain names; fallbacks are asked in the order of the fields."""
 
     pipeline = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="What answers here.")

@@ -28,6 +28,8 @@ class _Step(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, table: dict[str, Any]) -> dict[str, Any]:
+        if "config" in table:
+            return table
         own = {key: value for key, value in table.items() if key in cls.model_fields and key != "config"}
         return {**own, "config": {key: value for key, value in table.items() if key not in cls.model_fields}}
 
@@ -68,9 +70,7 @@ class PipelineSpec(BaseModel):
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models its parts ask, in order, without repeats."""
-        asked = [
-            step.config.get(key) for step in (*self.sources, *self.stages) for key in ("model", "meaning")
-        ]
+        asked = [step.config.get(key) for step in (*self.sources, *self.stages) for key in ("model", "meaning")]
         return tuple(dict.fromkeys(name for name in asked if name))
 
     def digest(self) -> str:

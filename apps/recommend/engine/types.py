@@ -268,9 +268,7 @@ class Slate:
             rows, scores = rows[top], scores[top]
         order = np.lexsort((tie_break(rows), -scores))
         rows, scores = rows[order], scores[order]
-        return cls(
-            rows.astype(np.int32), scores.astype(np.float32), np.zeros(len(rows), dtype=np.int16), (source,)
-        )
+        return cls(rows.astype(np.int32), scores.astype(np.float32), np.zeros(len(rows), dtype=np.int16), (source,))
 
     def take(self, index: NDArray[np.integer] | Mask | slice) -> Self:
         """The entries at `index`, in that order."""

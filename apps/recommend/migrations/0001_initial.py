@@ -7,87 +7,176 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Placement',
+            name="Placement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(help_text='The name pages and the API ask for.', unique=True)),
-                ('label', models.CharField(help_text='What shoppers read above the shelf.', max_length=100)),
-                ('page_type', models.CharField(choices=[('home', 'Home page'), ('item', 'Item page'), ('category', 'Category page'), ('cart', 'Cart'), ('search', 'Search results'), ('email', 'E-mail'), ('any', 'Any page')], default='any', max_length=10)),
-                ('pipeline', models.CharField(max_length=50)),
-                ('fallback', models.JSONField(blank=True, default=list, help_text='Pipelines asked in turn when the first one falls short.')),
-                ('count', models.PositiveSmallIntegerField(blank=True, help_text='How many items. Empty: the default of the shop.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(200)])),
-                ('active', models.BooleanField(default=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(help_text="The name pages and the API ask for.", unique=True)),
+                ("label", models.CharField(help_text="What shoppers read above the shelf.", max_length=100)),
+                (
+                    "page_type",
+                    models.CharField(
+                        choices=[
+                            ("home", "Home page"),
+                            ("item", "Item page"),
+                            ("category", "Category page"),
+                            ("cart", "Cart"),
+                            ("search", "Search results"),
+                            ("email", "E-mail"),
+                            ("any", "Any page"),
+                        ],
+                        default="any",
+                        max_length=10,
+                    ),
+                ),
+                ("pipeline", models.CharField(max_length=50)),
+                (
+                    "fallback",
+                    models.JSONField(
+                        blank=True, default=list, help_text="Pipelines asked in turn when the first one falls short."
+                    ),
+                ),
+                (
+                    "count",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="How many items. Empty: the default of the shop.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(200),
+                        ],
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['key'],
+                "ordering": ["key"],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(help_text="The model's name in models.toml.", max_length=50)),
-                ('version', models.CharField(max_length=100, unique=True)),
-                ('algorithm', models.CharField(max_length=50)),
-                ('manifest', models.JSONField(default=dict, help_text='Parameters, data window, counts, checksums, code version.')),
-                ('metrics', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('active', models.BooleanField(default=False, editable=False)),
-                ('damage', models.CharField(blank=True, editable=False, help_text='Why it was refused, if it was.', max_length=500)),
-                ('deleted_at', models.DateTimeField(editable=False, help_text='When its files were removed.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(help_text="The model's name in models.toml.", max_length=50)),
+                ("version", models.CharField(max_length=100, unique=True)),
+                ("algorithm", models.CharField(max_length=50)),
+                (
+                    "manifest",
+                    models.JSONField(
+                        default=dict, help_text="Parameters, data window, counts, checksums, code version."
+                    ),
+                ),
+                ("metrics", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("active", models.BooleanField(default=False, editable=False)),
+                (
+                    "damage",
+                    models.CharField(
+                        blank=True, editable=False, help_text="Why it was refused, if it was.", max_length=500
+                    ),
+                ),
+                (
+                    "deleted_at",
+                    models.DateTimeField(editable=False, help_text="When its files were removed.", null=True),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('active', True)), fields=('model',), name='one_active_version_per_model')],
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("active", True)), fields=("model",), name="one_active_version_per_model"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Activation',
+            name="Activation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=50)),
-                ('reason', models.CharField(help_text='trained, activated or rolled back', max_length=20)),
-                ('by', models.CharField(blank=True, max_length=150)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('previous', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='recommend.modelversion')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activations', to='recommend.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(max_length=50)),
+                ("reason", models.CharField(help_text="trained, activated or rolled back", max_length=20)),
+                ("by", models.CharField(blank=True, max_length=150)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="recommend.modelversion",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="activations",
+                        to="recommend.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['model', '-id'], name='activation_latest')],
+                "ordering": ["-id"],
+                "indexes": [models.Index(fields=["model", "-id"], name="activation_latest")],
             },
         ),
         migrations.CreateModel(
-            name='TrainingRun',
+            name="TrainingRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=50)),
-                ('status', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('activated', 'trained and activated'), ('kept', 'trained, the active version is better and stays'), ('refused', 'too little data'), ('failed', 'failed')], default='queued', max_length=10)),
-                ('requested_by', models.CharField(blank=True, max_length=150)),
-                ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('step', models.CharField(blank=True, max_length=100)),
-                ('progress', models.FloatField(default=0.0)),
-                ('worker', models.CharField(blank=True, max_length=100)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('lease_expires_at', models.DateTimeField(null=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('message', models.TextField(blank=True)),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='recommend.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(max_length=50)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("activated", "trained and activated"),
+                            ("kept", "trained, the active version is better and stays"),
+                            ("refused", "too little data"),
+                            ("failed", "failed"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("requested_by", models.CharField(blank=True, max_length=150)),
+                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("step", models.CharField(blank=True, max_length=100)),
+                ("progress", models.FloatField(default=0.0)),
+                ("worker", models.CharField(blank=True, max_length=100)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                ("lease_expires_at", models.DateTimeField(null=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("message", models.TextField(blank=True)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="runs",
+                        to="recommend.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('model',), name='one_open_run_per_model')],
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["queued", "running"])),
+                        fields=("model",),
+                        name="one_open_run_per_model",
+                    )
+                ],
             },
         ),
     ]

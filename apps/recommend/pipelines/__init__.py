@@ -1,4 +1,8 @@
-"""Pipelines and models as TOML: the shipped ones here, a shop's own in PLUGINS_DIR/pipelines, which win by name."""
+"""Pipelines and models as TOML: the shipped ones here, a shop's own in PLUGINS_DIR/pipelines, which win by name.
+
+An algorithm of the shop's own has a pipeline of its name too, which asks it for what suits the user, so that it can be
+put on a placement before anybody writes TOML.
+"""
 
 import tomllib
 from functools import lru_cache
@@ -9,7 +13,8 @@ from pydantic import ValidationError
 
 from apps.plugins import PluginError
 from apps.recommend import recipes
-from apps.recommend.engine.pipeline import Pipeline, PipelineSpec
+from apps.recommend.engine.pipeline import Pipeline, PipelineSpec, SourceSpec, StageSpec
+from apps.recommend.engine.registries import ALGORITHMS
 
 SHIPPED = Path(__file__).parent
 MODELS_FILE = "models.toml"
@@ -27,7 +32,10 @@ def pipelines() -> dict[str, Pipeline]:
 
     Raises what `PipelineSpec.read` and `Pipeline` raise; the system check names the file.
     """
-    return {name: Pipeline(PipelineSpec.read(path)) for name, path in _paths().items()}
+    found = {name: Pipeline(PipelineSpec.read(path)) for name, path in _paths().items()}
+    for algorithm in ALGORITHMS.added():
+        found.setdefault(algorithm, Pipeline(_plain(algorithm)))
+    return found
 
 
 def pipeline_choices() -> list[tuple[str, str]]:
@@ -57,6 +65,15 @@ def faults() -> list[str]:
             unknown = [name for name in pipeline.spec.models if name not in models]
             found += [f"{path}: no model is called {name!r}. Known: {', '.join(sorted(models))}." for name in unknown]
     return found
+
+
+def _plain(model: str) -> PipelineSpec:
+    return PipelineSpec(
+        name=model,
+        label=model.replace("_", " ").capitalize(),
+        sources=(SourceSpec(use="nearest_to_user", config={"model": model}),),
+        stages=(StageSpec(use="drop_seen"),),
+    )
 
 
 def _paths() -> dict[str, Path]:

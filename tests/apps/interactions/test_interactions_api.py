@@ -212,5 +212,5 @@ def test_a_browser_cannot_take_the_id_of_a_shops_order(post: Post, public_post: 
 
 def test_one_event_costs_few_queries(post: Post, django_assert_max_num_queries: Any) -> None:
     post(view())
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(10):
         post(view())

@@ -65,6 +65,8 @@ class AnnoyIndex:
 
         Raises OSError when the file is missing, damaged or of another number of items.
         """
+        if not path.is_file():  # Annoy would say so on stderr, without the name
+            raise FileNotFoundError(f"there is no index {path}")
         _, ranges, longest = _by_length(vectors)
         forest = Forest(vectors.shape[1] + 1 + len(longest), "angular")
         forest.load(str(path), prefault=True)

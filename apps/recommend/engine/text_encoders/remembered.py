@@ -5,6 +5,7 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Remembered:
     def encode(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float32]:
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         known = self._read()
-        new = list(dict.fromkeys(i for i, key in enumerate(keys) if key not in known))
+        new = list({key: i for i, key in enumerate(keys) if key not in known}.values())
         if new:
             vectors = self._encoder.encode([texts[i] for i in new], batch_size)
             if known and vectors.shape[1] != len(next(iter(known.values()))):
@@ -42,7 +43,7 @@ class Remembered:
                 keys, vectors = stored["keys"], stored["vectors"]
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
             log.warning("stored text vectors in %s cannot be read and are made anew: %s", self._file, error)
             return {}
         return {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}
