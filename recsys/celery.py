@@ -80,7 +80,7 @@ def _keep_our_logging(**_: Any) -> None:
 class Reclaiming(bootsteps.StartStopStep):
     """The worker's own clock: at its start and ever after, look for runs that lost their worker or their message."""
 
-    requires = {"celery.worker.components:Timer"}
+    requires = ("celery.worker.components:Timer",)
 
     def start(self, parent: Any) -> None:
         from apps.recommend.training_runs import wake_up_seconds  # models are loaded by now, not at import

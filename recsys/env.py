@@ -108,6 +108,9 @@ class Environment(BaseSettings):
             "them. Must be in the process environment: a line in .env does not reach prometheus_client."
         ),
     )
+    PORT: int = Field(
+        default=8000, ge=1, le=65535, description="Port of the demo shop, and the one docker-compose.yml publishes."
+    )
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe log line that is written."
     )

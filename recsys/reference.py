@@ -34,10 +34,7 @@ def env_example() -> str:
     parts = [head]
     for name, field in Environment.model_fields.items():
         parts.append("\n".join([*_wrapped(field.description or ""), f"#{name}={_default(field)}\n"]))
-    parts.append(
-        "# Only docker-compose.yml reads these two: the database's password, and the port the site is published at.\n"
-        "#POSTGRES_PASSWORD=\n#PORT=8000\n"
-    )
+    parts.append("# Only docker-compose.yml reads this: the database's password.\n#POSTGRES_PASSWORD=\n")
     return "\n".join(parts)
 
 

@@ -25,7 +25,11 @@ class JsonBodyParser(BaseParser):
         if len(body) > settings.MAX_BODY_BYTES:
             raise Problem(413, f"The body may have at most {settings.MAX_BODY_BYTES:,} bytes.", field="body")
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse)
+            value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
+            if b"\\ud" in body.lower():
+                # Half of a surrogate pair can neither be stored nor be repeated in an answer.
+                json.dumps(value, ensure_ascii=False).encode()
+            return value
         except RecursionError:
             raise Problem(400, "The body is nested too deeply.", field="body", code="parse_error") from None
         except ValueError as error:

@@ -1,12 +1,10 @@
 """Items and categories, for the shop's merchandisers."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -14,6 +12,8 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeNumericFilter
 from unfold.decorators import action, display
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.catalog import services
 from apps.catalog.category_paths import CategoryTree
@@ -55,12 +55,21 @@ class Deleted(admin.SimpleListFilter):
 class ItemForm(forms.ModelForm):
     """Checks an item as the API does."""
 
+    tags = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget, help_text="Separated by commas.")
+
     class Meta:
         model = Item
         fields = [
             "external_id", "title", "description", "brand", "categories", "tags", "price", "currency", "prices",
             "stock", "available", "url", "image_url", "published_at", "expires_at", "parent", "titles", "attributes",
         ]  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["tags"] = ", ".join(self.instance.tags)
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -72,6 +81,7 @@ class ItemForm(forms.ModelForm):
         raw["categories"] = [[category.external_id] for category in cleaned["categories"]]
         try:
             self.row = services.parse_item(raw)
+            services.item_check(self.row)
         except services.ItemRejected as rejected:
             for error in rejected.errors:
                 field = error.field.split(".")[0].split("[")[0]
@@ -149,7 +159,7 @@ class ItemAdmin(ModelAdmin):
         row = form.row  # type: ignore[attr-defined]  # ItemForm's
         [result] = services.items_upsert([row])
         if result.errors:
-            raise forms.ValidationError(result.errors[0].detail)
+            raise services.ItemRejected(result.errors)  # its parent changed since the form was checked
         obj.pk = Item.objects.values_list("pk", flat=True).get(external_id=row.item_id)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -169,27 +179,19 @@ class ItemAdmin(ModelAdmin):
             services.item_delete(external_id)
 
 
-class TreePaginator(Paginator):
-    """Pages of categories in the order of the tree."""
+class TreeChangeList(ChangeList):
+    """Categories in the order of the tree, each above what lies below it."""
 
-    def __init__(self, object_list: QuerySet[Category], *args: Any, **kwargs: Any) -> None:
-        super().__init__(object_list, *args, **kwargs)
-        self.categories = object_list
-
-    @cached_property
-    def ordered_ids(self) -> list[int]:
-        asked = set(self.categories.values_list("pk", flat=True))
-        return [node.id for _, node in CategoryTree().in_order() if node.id in asked]
-
-    @cached_property
-    def count(self) -> int:
-        return len(self.ordered_ids)
-
-    def page(self, number: int | str) -> Page:
-        number = self.validate_number(number)
-        wanted = self.ordered_ids[(number - 1) * self.per_page : number * self.per_page]
-        rows = self.categories.in_bulk(wanted)
-        return Page([rows[one] for one in wanted], number, self)
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        asked = set(self.queryset.values_list("pk", flat=True))
+        ordered = [(depth, node.id) for depth, node in CategoryTree().in_order() if node.id in asked]
+        if self.multi_page and not self.show_all:
+            ordered = ordered[(self.page_num - 1) * self.list_per_page : self.page_num * self.list_per_page]
+        rows = self.queryset.in_bulk([pk for _, pk in ordered])
+        self.result_list = [rows[pk] for _, pk in ordered]
+        for category, (depth, _) in zip(self.result_list, ordered, strict=True):
+            category.depth = depth
 
 
 class CategoryForm(forms.ModelForm):
@@ -219,20 +221,18 @@ class CategoryAdmin(ModelAdmin):
     list_per_page = 200
     search_fields = ["name", "external_id"]
     sortable_by = ()
-    paginator = TreePaginator
     autocomplete_fields = ["parent"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         return super().get_queryset(request).annotate(item_count=Count("items"))
 
-    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
-        self.tree = CategoryTree()
-        return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return TreeChangeList
 
     @display(description="category")
     def in_tree(self, category: Category) -> SafeString:
-        depth = len(self.tree.ancestry(category.pk)) - 1
-        return format_html('<span style="padding-left:{}rem">{}</span>', depth * 1.5, category.name)
+        indent = 1.5 * category.depth  # type: ignore[attr-defined]  # set by TreeChangeList
+        return format_html('<span style="padding-left:{}rem">{}</span>', indent, category.name)
 
     @display(description="items in it")
     def items_in_it(self, category: Category) -> int:

@@ -192,4 +192,6 @@ def _field_error(error: ErrorDetails) -> FieldError:
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "value_error" and cause:
         return FieldError(field, str(cause))
-    return FieldError(field, _WORDING.get(error["type"]) or f"{error['msg'].replace('Input should', 'Should', 1)}.")
+    return FieldError(
+        field or "(empty name)", _WORDING.get(error["type"]) or f"{error['msg'].replace('Input should', 'Should', 1)}."
+    )

@@ -76,7 +76,7 @@ def _turns(rows: Sequence[ItemInput]) -> list[list[int]]:
 
 def _write_batch(rows: Sequence[ItemInput]) -> list[Result]:
     with transaction.atomic():
-        parents, refused = _parents(rows)
+        parents, refused = check_parents(rows)
         accepted = [row for row in rows if row.item_id not in refused]
         stored = _stored([row.item_id for row in accepted])
         category_ids = category_ids_for({path for row in accepted for path in row.categories})
@@ -107,8 +107,8 @@ def _write_batch(rows: Sequence[ItemInput]) -> list[Result]:
     ]
 
 
-def _parents(rows: Sequence[ItemInput]) -> tuple[dict[str, int], dict[str, FieldError]]:
-    """Database ids of the rows' parents, and what is wrong with the rows whose parent will not do."""
+def check_parents(rows: Sequence[ItemInput]) -> tuple[dict[str, int], dict[str, FieldError]]:
+    """Database ids of the rows' parents, and, by item id, what is wrong with the rows whose parent will not do."""
     asked = {row.parent_id for row in rows if row.parent_id}
     if not asked:
         return {}, {}

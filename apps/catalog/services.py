@@ -10,7 +10,7 @@ from apps.api.values import FieldError
 from apps.catalog.category_paths import CategoryTree
 from apps.catalog.change_feed import announce, relay_changes
 from apps.catalog.item_input import MAX_CATEGORY_DEPTH, ItemInput, ItemRejected, parse_item
-from apps.catalog.item_writing import Result, input_of, write_items
+from apps.catalog.item_writing import Result, check_parents, input_of, write_items
 from apps.catalog.models import Category, Item
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "category_check",
     "category_delete",
     "category_save",
+    "item_check",
     "item_delete",
     "item_patch",
     "items_set_available",
@@ -43,6 +44,13 @@ def items_upsert(rows: Sequence[ItemInput]) -> list[Result]:
     Each 1,000 rows are a transaction with a fixed number of queries, of about 0.1 s.
     """
     return write_items(rows)
+
+
+def item_check(row: ItemInput) -> None:
+    """Raise ItemRejected when `items_upsert` would reject this row alone."""
+    _, refused = check_parents([row])
+    if refused:
+        raise ItemRejected(list(refused.values()))
 
 
 def item_patch(external_id: str, changes: Mapping[str, Any]) -> Result:

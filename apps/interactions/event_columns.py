@@ -56,7 +56,7 @@ _POSTGRESQL = {
     "user_ids": "int8send(user_id)",
     "item_ids": "int8send(coalesce(item_id, 0))",
     "types": "int2send(event_type_id)",
-    "times": "int8send(floor(extract(epoch from occurred_at))::bigint)",
+    "times": "timestamptz_send(occurred_at)",  # as stored: microseconds since 2000, see _seconds
     "session_keys": "int8send(session_key)",
     "quantities": "int4send(quantity)",
     "values": "float4send(coalesce(value, 'NaN')::real)",
@@ -64,28 +64,38 @@ _POSTGRESQL = {
 
 
 def read(*, after_id: int, since: int | None, until: int | None, chunk: int) -> Iterator[EventColumns]:
-    """The events with an id above `after_id` and `since <= time < until`, `chunk` at a time, by ascending id."""
+    """The events above `after_id` and `since <= time < until`, by ascending id, at most `chunk` at a time.
+
+    Events stored after the first chunk was asked for are left out.
+    """
     postgresql = connection.vendor == "postgresql"
     expressions = _POSTGRESQL if postgresql else _SQLITE
     wrap = "string_agg({}, ''::bytea)" if postgresql else "group_concat({})"
     packed = ", ".join(wrap.format(expressions[name]) for name in _DTYPES)
+    unpacked = _unpacked_bytes if postgresql else _unpacked_text
     conditions, bounds = _period(since, until, postgresql=postgresql)
+    # Both ends of a chunk are given: a LIMIT would leave PostgreSQL to guess, and without fresh statistics
+    # it would read and sort the whole table for each chunk.
     statement = (
         f"SELECT {packed} FROM (SELECT * FROM interactions_event "
-        f"WHERE id > %s{conditions} ORDER BY id LIMIT {int(chunk)}) AS chunk"
+        f"WHERE id > %s AND id <= %s{conditions} ORDER BY id) AS chunk"
     )
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [after_id, *bounds])
-            row = cursor.fetchone()
-        if row[0] is None:
-            return
-        unpacked = _unpacked_bytes if postgresql else _unpacked_text
-        columns = EventColumns(*[unpacked(value, dtype) for value, dtype in zip(row, _DTYPES.values(), strict=True)])
-        yield columns
-        if len(columns) < chunk:
-            return
-        after_id = int(columns.ids[-1])
+    first, last = _answer("SELECT min(id), max(id) FROM interactions_event WHERE id > %s", after_id)
+    while first is not None and first <= last:
+        row = _answer(statement, first - 1, min(first - 1 + chunk, last), *bounds)
+        if row[0] is not None:
+            columns = {name: unpacked(value, dtype) for value, (name, dtype) in zip(row, _DTYPES.items(), strict=True)}
+            if postgresql:
+                columns["times"] = _seconds(columns["times"])
+            yield EventColumns(**columns)
+        # The next id there is: ids may have gaps of any width.
+        (first,) = _answer("SELECT min(id) FROM interactions_event WHERE id > %s", first - 1 + chunk)
+
+
+def _answer(statement: str, *parameters: int) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return tuple(cursor.fetchone())
 
 
 def _period(since: int | None, until: int | None, *, postgresql: bool) -> tuple[str, list[int]]:
@@ -107,3 +117,8 @@ def _unpacked_text(text: str, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def _unpacked_bytes(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.frombuffer(data, dtype=dtype.newbyteorder(">")).astype(dtype)
+
+
+def _seconds(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """PostgreSQL's time stamps as whole seconds since 1970."""
+    return microseconds // 1_000_000 + 946_684_800

@@ -37,6 +37,9 @@ class InteractionSerializer(serializers.Serializer[Any]):
     )
     properties = JsonObjectField(required=False, help_text="Anything else.")
     query = serializers.CharField(required=False, help_text="What was searched for.")
+    user_token = serializers.CharField(
+        required=False, help_text="With a public key: who is speaking. In a list, send X-User-Token instead."
+    )
 
 
 class StoredInteractionSerializer(serializers.Serializer[Any]):

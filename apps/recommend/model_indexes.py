@@ -79,7 +79,8 @@ def _queries(model: Any, question: Question, rng: np.random.Generator) -> NDArra
     """Vectors as requests will ask for them: of a few random items each."""
     vectors = []
     for _ in range(CHECKED_QUERIES):
-        evidence = Evidence.of_rows(rng.choice(len(model.item_ids), size=min(5, len(model.item_ids)), replace=False))
+        rows = rng.choice(len(model.item_ids), size=min(5, len(model.item_ids)), replace=False)
+        evidence = Evidence.of_rows(rows.astype(np.int32))
         query = Query(seeds=evidence) if question == "seeds" else Query(history=evidence)
         vector = model.query_vector(query)
         if vector is not None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.api.fields import ExternalIdField, StrictSerializer, TextField
@@ -13,6 +14,7 @@ MAX_TOGETHER = 20
 WINDOWS = {"1d": "popular-1d", "24h": "popular-1d", "7d": "popular-7d", "30d": "popular-30d"}
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string"}, "maxItems": MAX_EXCLUDED})
 class ExcludeField(serializers.Field[Any, Any, Any, Any]):
     """Ids to leave out: a JSON list, or in a query string repeated or separated by commas."""
 
@@ -90,7 +92,7 @@ class QuestionSerializer(OptionsSerializer):
     scenario = serializers.SlugField(max_length=30, required=False, help_text="Another name of `placement`.")
     user_id = ExternalIdField(required=False)
     item_ids = serializers.ListField(child=ExternalIdField(), max_length=MAX_SEEDS, required=False)
-    context = ContextSerializer(required=False)
+    context = ContextSerializer(required=False)  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
@@ -125,7 +127,9 @@ class EntrySerializer(serializers.Serializer[Any]):
     item_id = serializers.CharField()
     position = serializers.IntegerField()
     score = serializers.FloatField()
-    source = serializers.CharField(help_text="The model or source that contributed most.")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="The model or source that contributed most."
+    )
     pinned = serializers.BooleanField()
     token = serializers.CharField(help_text="Send it back with the events this entry leads to.")
     reason = ReasonSerializer(required=False)

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from apps.catalog import selectors as catalog
 from apps.interactions import selectors as events
-from apps.recommend.engine.types import EventWorth, Interactions, Items, rows_of
+from apps.recommend.engine.types import EventWorth, Interactions, Items, Rows, rows_of
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ def interactions(*, until: int | None = None, since: int | None = None) -> Inter
     Costs about 35 bytes an event, three times that while columns are being put together.
     """
     columns = _columns(events.event_columns(until=until, since=since))
-    user_ids, users = np.unique(columns.pop("user_ids"), return_inverse=True)
-    users = users.astype(np.int32)
-    item_ids, item_rows = np.unique(columns.pop("item_ids"), return_inverse=True)
-    item_rows = item_rows.astype(np.int32)
+    user_ids, users = _dense(columns.pop("user_ids"))
+    item_ids, item_rows = _dense(columns.pop("item_ids"))
     times = columns.pop("times")
     return Interactions(
         user_ids=user_ids,
@@ -95,10 +93,16 @@ def _columns(chunks: Iterator[events.EventColumns]) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate(parts.pop(name)) for name in _COLUMNS}
 
 
-def _dense_sessions(keys: NDArray[np.int64]) -> NDArray[np.int32]:
+def _dense(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]:
+    """The different ids, ascending, and which of them each entry is."""
+    unique, rows = np.unique(ids, return_inverse=True)
+    dense: Rows = rows.astype(np.int32)
+    return unique, dense
+
+
+def _dense_sessions(keys: NDArray[np.int64]) -> Rows:
     """Sessions numbered from 0, -1 where an event has none (key 0)."""
-    unique, rows = np.unique(keys, return_inverse=True)
-    rows = rows.astype(np.int32)
+    unique, rows = _dense(keys)
     nowhere = int(np.searchsorted(unique, 0))
     if nowhere < len(unique) and unique[nowhere] == 0:
         none = rows == nowhere

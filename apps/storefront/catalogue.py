@@ -75,7 +75,9 @@ class Catalogue:
         """The top of the tree, in the order the shop lists them."""
         order = list(assortment().departments.values())
         tops = [shelf for shelf in self.shelves.values() if shelf.parent is None]
-        return sorted(tops, key=lambda shelf: (order.index(shelf.name) if shelf.name in order else len(order), shelf.name))
+        return sorted(
+            tops, key=lambda shelf: (order.index(shelf.name) if shelf.name in order else len(order), shelf.name)
+        )
 
     def children(self, shelf: Shelf) -> list[Shelf]:
         """The categories directly below, by name."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from itertools import product as combinations
 
 import numpy as np
@@ -93,9 +94,7 @@ def _draw_specs(
     kind: Kind, style: Style, count: int, rng: np.random.Generator, with_mossy_mug: bool
 ) -> list[tuple[Spec, int]]:
     """`count` specs without repeats as long as the words last; then with a running number."""
-    every: list[Spec] = list(
-        combinations(style.finishes[kind.family], kind.materials, kind.nouns, style.colours)
-    )
+    every: list[Spec] = list(combinations(style.finishes[kind.family], kind.materials, kind.nouns, style.colours))
     order = [int(i) for i in rng.permutation(len(every))]
     if with_mossy_mug:
         wanted = next(i for i, spec in enumerate(every) if title_of(spec) == "Speckled stoneware mug, moss")
@@ -114,7 +113,7 @@ def _plant_variants(
 ) -> None:
     """Turn about one product in ten into another one's variant in a different colour."""
     taken = {title_of(specs[row]) + suffixes[row] for row in rows}
-    for parent, row in zip(rows[:-1], rows[1:], strict=True):
+    for parent, row in pairwise(rows.tolist()):
         if suffixes[row] or parents[parent] >= 0 or rng.random() > 0.1:
             continue
         finish, material, noun, colour = specs[parent]
@@ -134,9 +133,7 @@ def _describe(kind: Kind, style: Style, spec: Spec, rng: np.random.Generator) ->
     return _AN.sub(r"\1n ", f"{lead} {mood} {material.care}")
 
 
-def _prices(
-    kinds: list[Kind], specs: list[Spec], parents: NDArray[np.int32], rng: np.random.Generator
-) -> list[str]:
+def _prices(kinds: list[Kind], specs: list[Spec], parents: NDArray[np.int32], rng: np.random.Generator) -> list[str]:
     """Prices in pounds with the endings shops use; a variant costs what its parent costs."""
     position = rng.beta(2.0, 3.0, len(kinds))
     prices: list[str] = []
@@ -149,7 +146,7 @@ def _prices(
             prices.append(f"{round(raw):.2f}")
         else:
             prices.append(f"{round(raw / 5) * 5:.2f}")
-    for row in np.flatnonzero(parents >= 0):
+    for row in np.flatnonzero(parents >= 0).tolist():
         prices[row] = prices[parents[row]]
     return prices
 
@@ -180,9 +177,7 @@ def _appeal(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return appeal
 
 
-def _partners(
-    kinds: NDArray[np.int16], styles: NDArray[np.int16], rng: np.random.Generator
-) -> NDArray[np.int32]:
+def _partners(kinds: NDArray[np.int16], styles: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int32]:
     """For each product one of a kind that goes with it, in its own style where there is one; else -1."""
     shop = assortment()
     key_index = {kind.key: i for i, kind in enumerate(shop.kinds)}

@@ -28,8 +28,11 @@ class ShopFacts:
 def shop_facts() -> ShopFacts | None:
     """The demo shop, None when none was created here. One query."""
     shop = DemoShop.objects.order_by("id").first()
-    if shop is None:
-        return None
+    return None if shop is None else facts_of(shop)
+
+
+def facts_of(shop: DemoShop) -> ShopFacts:
+    """A row as the shop's pages read it."""
     return ShopFacts(
         size=WorldSize(items=shop.items, shoppers=shop.shoppers, events=shop.events, seed=shop.seed),
         seen_from=shop.seen_from,

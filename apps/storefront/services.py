@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -11,7 +12,7 @@ from apps.interactions.services import EventInput, events_record
 from apps.storefront.assortment import assortment
 from apps.storefront.models import DemoShop
 from apps.storefront.products import UNTRACKED
-from apps.storefront.selectors import ShopFacts, shop_facts
+from apps.storefront.selectors import ShopFacts, facts_of
 from apps.storefront.shoppers import EVENT_TYPES, PURCHASE
 from apps.storefront.world import World, WorldSize, world_plant
 
@@ -57,9 +58,7 @@ def demo_shop_create(size: WorldSize, *, progress: Progress = lambda *_: None) -
         ]
         shop.finished_at = timezone.now()
         shop.save()
-    facts = shop_facts()
-    assert facts is not None
-    return facts
+    return facts_of(shop)
 
 
 def public_key_keep(key: str) -> None:
@@ -101,7 +100,7 @@ def items_of(world: World) -> list[ItemInput]:
                 categories=((shop.departments[kind.department], kind.name),),
                 brand=products.makers[row],
                 tags=(style.name, colour, material.word),
-                price=products.prices[row],
+                price=Decimal(products.prices[row]),
                 currency="GBP",
                 stock=None if stock == UNTRACKED else stock,
                 url=f"/shop/item/{item_id}",

@@ -69,9 +69,7 @@ def _draw_liking(
     return liking
 
 
-def visits_plant(
-    count: int, *, truth: Truth, products: Products, now: int, rng: np.random.Generator
-) -> Visits:
+def visits_plant(count: int, *, truth: Truth, products: Products, now: int, rng: np.random.Generator) -> Visits:
     """`count` events (fewer only where the products are too young for more). O(count), all in columns."""
     draw = _ItemDraw(products)
     n_shoppers = len(truth.kinds)

@@ -8,8 +8,8 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.cache import get_conditional_response, quote_etag
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag, url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.catalog import selectors as catalog
@@ -74,7 +74,9 @@ def _list(request: ShopRequest, title: str, place: Shelf | None, rows: Any, *, s
         sort=sort,
         styles=assortment().styles,
         style=style,
-        query=urlencode({name: value for name, value in (("sort", sort), ("style", style.key if style else "")) if value}),
+        query=urlencode(
+            {name: value for name, value in (("sort", sort), ("style", style.key if style else "")) if value}
+        ),
     )
 
 
@@ -204,7 +206,9 @@ def become(request: ShopRequest) -> HttpResponse:
     elif who == "new":
         visit.become(visitor_id_issue())
     target = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return HttpResponseRedirect(target if safe else reverse("storefront:home"))
 
 

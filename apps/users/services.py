@@ -57,7 +57,7 @@ class CannotMerge(ValueError):
 def users_ensure(external_ids: Collection[str], *, anonymous: bool) -> dict[str, int]:
     """The database id of each user, creating those that are missing; a merged visitor's is the person's.
 
-    Callers doing so at once for the same id get the same row. Up to three queries for each 5,000 ids.
+    Callers doing so at once for the same id get the same row. One query for each 5,000 ids that are known.
     `anonymous` is said of new users only.
     """
     wanted = sorted(set(external_ids))

@@ -22,8 +22,9 @@ from django.utils import timezone
 items_upsert([parse_item({"item_id": f"i{n}", "title": f"Item {n}"}) for n in range(20)])
 now = timezone.now()
 events_record([
-    EventInput("purchase", item_id=f"i{(u * u + k) % 20 if k else 7}", user_id=f"u{u}", occurred_at=now - timedelta(days=60 - 6 * k))
-    for u in range(30) for k in range(10)
+    EventInput("purchase", item_id=f"i{(user * user + step) % 20 if step else 7}", user_id=f"u{user}",
+               occurred_at=now - timedelta(days=60 - 6 * step))
+    for user in range(30) for step in range(10)
 ])
 """
 

@@ -127,9 +127,7 @@ def test_new_arrivals_come_newest_first(trained_shop: None, api: APIClient) -> N
 
 def test_limit_exclude_and_category_are_obeyed(trained_shop: None, api: APIClient) -> None:
     found = ids(
-        api.get(
-            f"{V1}/recommendations/popular", {"limit": 20, "category": "Lamps", "exclude": ["lamp-1", "lamp-2"]}
-        )
+        api.get(f"{V1}/recommendations/popular", {"limit": 20, "category": "Lamps", "exclude": ["lamp-1", "lamp-2"]})
     )
     assert kinds(found) == {"lamp"}
     assert len(found) == 13

@@ -40,7 +40,9 @@ def test_titles_are_escaped(trained_shop: None) -> None:
     assert "&lt;script&gt;" in html
 
 
-@pytest.mark.parametrize("tag", ['placement="attic"', 'placement="item-page" item="unknown"', 'placement="home" count=0'])
+@pytest.mark.parametrize(
+    "tag", ['placement="attic"', 'placement="item-page" item="unknown"', 'placement="home" count=0']
+)
 def test_a_shelf_never_breaks_its_page(trained_shop: None, tag: str) -> None:
     assert rendered("before{% recommendations " + tag + " %}after") == "beforeafter"
 
@@ -65,7 +67,8 @@ def test_a_fragment_is_personal_only_for_those_who_can_show_who_they_are(trained
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/fragments/attic", 404), ("/fragments/home?count=abc", 400), ("/fragments/home?count=0", 400)]
+    ("path", "status"),
+    [("/fragments/attic", 404), ("/fragments/home?count=abc", 400), ("/fragments/home?count=0", 400)],
 )
 def test_a_fragment_says_what_was_wrong(shop: None, client: Client, path: str, status: int) -> None:
     assert client.get(path).status_code == status

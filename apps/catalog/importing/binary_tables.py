@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from python_calamine import CalamineError, CalamineWorkbook
 from tqdm import tqdm
 
 from apps.catalog.importing.files import ByteFile, UnreadableFile
@@ -70,19 +71,15 @@ class XlsxTable:
 
     def check(self) -> None:
         self._file.check()
+        with self._file.seekable() as stream:
+            self._opened(stream)
 
     def rows(self, *, label: str = "") -> Iterator[Row]:
-        from python_calamine import CalamineError, CalamineWorkbook  # slow to import, seldom needed
-
         with self._file.seekable() as stream:
-            try:
-                workbook = CalamineWorkbook.from_filelike(stream)
-                names = workbook.sheet_names
-            except (CalamineError, OSError) as error:
-                raise UnreadableFile(f"{self.name} is not an Excel workbook ({_first_line(error)}).") from None
+            workbook = self._opened(stream)
             header: list[str] | None = None
             before = 0
-            for name in names:
+            for name in workbook.sheet_names:
                 sheet = workbook.get_sheet_by_name(name)
                 cells = sheet.iter_rows()
                 found = [str(cell).strip() for cell in next(cells, [])]
@@ -97,6 +94,12 @@ class XlsxTable:
                             if any(cell != "" for cell in row):
                                 yield Row(number, dict(zip(header, row, strict=False)))
                 before += sheet.total_height
+
+    def _opened(self, stream: Any) -> CalamineWorkbook:
+        try:
+            return CalamineWorkbook.from_filelike(stream)
+        except (CalamineError, OSError) as error:
+            raise UnreadableFile(f"{self.name} is not an Excel workbook ({_first_line(error)}).") from None
 
     def raw(self, row: Row) -> str:
         return _as_json(row)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from tqdm import tqdm
 
@@ -58,7 +58,7 @@ class ByteFile:
             yield from io.BytesIO(block)
 
     @contextmanager
-    def seekable(self) -> Iterator[BinaryIO]:
+    def seekable(self) -> Iterator[IO[bytes]]:
         """The file for formats that jump about in it; a gzipped one is unpacked into a temporary file first."""
         if self.path == STDIN:
             raise UnreadableFile("standard input can be read as csv or jsonl only.")
@@ -70,12 +70,12 @@ class ByteFile:
             with tempfile.TemporaryFile() as unpacked:
                 shutil.copyfileobj(stream, unpacked, 1 << 20)
                 unpacked.seek(0)
-                yield unpacked  # type: ignore[misc]
+                yield unpacked
 
     @contextmanager
     def _raw(self) -> Iterator[io.BufferedReader]:
         if self.path == STDIN:
-            yield sys.stdin.buffer  # type: ignore[misc]
+            yield cast(io.BufferedReader, sys.stdin.buffer)
             return
         with Path(self.path).open("rb", buffering=1 << 18) as raw:
             yield raw

@@ -11,6 +11,7 @@ import orjson
 from apps.catalog.importing.files import STDIN, ByteFile, UnreadableFile
 from apps.catalog.importing.rows import Row
 
+_NUL = "with a NUL character"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -34,12 +35,13 @@ class CsvTable:
     def check(self) -> None:
         self._file.check()
         if self._file.path != STDIN:
-            self._header("".join(islice(chain.from_iterable(self._decoded_blocks("", {})), 1)))
+            bad: dict[int, str] = {}
+            self._header("".join(islice(chain.from_iterable(self._decoded_blocks("", bad)), 1)), bad)
 
     def rows(self, *, label: str = "") -> Iterator[Row]:
         bad: dict[int, str] = {}
         lines = chain.from_iterable(self._decoded_blocks(label, bad))
-        header = self._header(next(lines, ""))
+        header = self._header(next(lines, ""), bad)
         reader = csv.reader(lines, delimiter=self._delimiter)
         width, consumed = len(header), 0
         while True:
@@ -89,7 +91,7 @@ class CsvTable:
 
     def _decoded(self, line: bytes, number: int, bad: dict[int, str]) -> str:
         if b"\0" in line:
-            bad[number] = "contains a NUL character"
+            bad[number] = _NUL
             line = line.replace(b"\0", b"\\0")
         try:
             return line.decode()
@@ -98,8 +100,10 @@ class CsvTable:
                 bad[number] = "not UTF-8"
             return line.decode(self._second or "utf-8", errors="backslashreplace")
 
-    def _header(self, line: str) -> list[str]:
+    def _header(self, line: str, bad: dict[int, str]) -> list[str]:
         """The columns' names. Settles the delimiter."""
+        if 1 in bad:
+            raise UnreadableFile(f"{self.name}: the header line is {bad[1]}.")
         if not line.strip():
             raise UnreadableFile(f"{self.name} has no header line.")
         self._delimiter = _sniffed(line)
@@ -168,7 +172,7 @@ class JsonLinesTable:
             if not isinstance(values, dict):
                 yield Row(number, {"": _shown(line)}, "not a JSON object")
             elif b"\\u0000" in line:
-                yield Row(number, {"": _shown(line)}, "contains a NUL character")
+                yield Row(number, {"": _shown(line)}, _NUL)
             else:
                 yield Row(number, values)
 

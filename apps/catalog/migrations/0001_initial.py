@@ -7,67 +7,114 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(help_text="The shop's own id.", max_length=255, unique=True)),
-                ('name', models.CharField(max_length=255)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='catalog.category')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(help_text="The shop's own id.", max_length=255, unique=True)),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="catalog.category",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'categories',
-                'ordering': ['name'],
+                "verbose_name_plural": "categories",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ItemChange',
+            name="ItemChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('item_id', models.BigIntegerField()),
-                ('revision', models.BigIntegerField(null=True, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("item_id", models.BigIntegerField()),
+                ("revision", models.BigIntegerField(null=True, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('revision__isnull', True)), fields=['id'], name='item_change_pending'), models.Index(fields=['item_id'], name='item_change_item')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("revision__isnull", True)), fields=["id"], name="item_change_pending"
+                    ),
+                    models.Index(fields=["item_id"], name="item_change_item"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Item',
+            name="Item",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(help_text="The shop's own id.", max_length=255, unique=True)),
-                ('title', models.CharField(max_length=500)),
-                ('titles', models.JSONField(blank=True, default=dict, help_text='Titles per language: {"de": "Tasse"}.')),
-                ('description', models.TextField(blank=True)),
-                ('brand', models.CharField(blank=True, db_index=True, max_length=255)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('price', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('currency', models.CharField(blank=True, help_text="ISO 4217. Empty: the shop's currency.", max_length=3)),
-                ('prices', models.JSONField(blank=True, default=dict, help_text='Prices in other currencies: {"EUR": "12.50"}.')),
-                ('stock', models.IntegerField(blank=True, help_text='Pieces in stock. Empty: not tracked.', null=True)),
-                ('available', models.BooleanField(default=True, help_text='Off: never recommended.')),
-                ('url', models.CharField(blank=True, max_length=2000)),
-                ('image_url', models.CharField(blank=True, max_length=2000)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('attributes', models.JSONField(blank=True, default=dict, help_text='Anything else, as JSON.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('categories', models.ManyToManyField(blank=True, related_name='items', to='catalog.category')),
-                ('parent', models.ForeignKey(blank=True, help_text='The item this one is a variant of.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='variants', to='catalog.item')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(help_text="The shop's own id.", max_length=255, unique=True)),
+                ("title", models.CharField(max_length=500)),
+                (
+                    "titles",
+                    models.JSONField(blank=True, default=dict, help_text='Titles per language: {"de": "Tasse"}.'),
+                ),
+                ("description", models.TextField(blank=True)),
+                ("brand", models.CharField(blank=True, db_index=True, max_length=255)),
+                ("tags", models.JSONField(blank=True, default=list)),
+                (
+                    "price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=14,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(blank=True, help_text="ISO 4217. Empty: the shop's currency.", max_length=3),
+                ),
+                (
+                    "prices",
+                    models.JSONField(
+                        blank=True, default=dict, help_text='Prices in other currencies: {"EUR": "12.50"}.'
+                    ),
+                ),
+                ("stock", models.IntegerField(blank=True, help_text="Pieces in stock. Empty: not tracked.", null=True)),
+                ("available", models.BooleanField(default=True, help_text="Off: never recommended.")),
+                ("url", models.CharField(blank=True, max_length=2000)),
+                ("image_url", models.CharField(blank=True, max_length=2000)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("attributes", models.JSONField(blank=True, default=dict, help_text="Anything else, as JSON.")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("categories", models.ManyToManyField(blank=True, related_name="items", to="catalog.category")),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The item this one is a variant of.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="variants",
+                        to="catalog.item",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('price__isnull', True), ('price__gte', 0), _connector='OR'), name='item_price_not_negative')],
+                "ordering": ["-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("price__isnull", True), ("price__gte", 0), _connector="OR"),
+                        name="item_price_not_negative",
+                    )
+                ],
             },
         ),
     ]

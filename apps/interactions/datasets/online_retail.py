@@ -135,7 +135,7 @@ class OnlineRetail:
         self._cells: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*_FIELDS)
 
     def parts(self, path: Path) -> list[ItemPart | EventPart]:
-        file = need_file(path, *_FILES) if path.is_dir() else path
+        file = path if path.is_file() else need_file(path, *_FILES)
         table: Table
         if file.name.lower().removesuffix(".gz").endswith(".csv"):
             table = CsvTable(ByteFile(str(file)), second_encoding="latin-1")  # one republished copy is Latin-1

@@ -35,7 +35,7 @@ class _Step(BaseModel):
 
 
 class SourceSpec(_Step):
-    """`[[sources]]`: a source, what it counts in the blend, how many candidates it gives, and what it tells shoppers."""
+    """`[[sources]]`: a source, what it counts in the blend, how many candidates it gives, what it tells shoppers."""
 
     weight: float = Field(default=1.0, gt=0)
     limit: int = Field(default=200, ge=1, le=2000)

@@ -4,25 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DemoShop',
+            name="DemoShop",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('items', models.PositiveIntegerField()),
-                ('shoppers', models.PositiveIntegerField()),
-                ('events', models.PositiveIntegerField()),
-                ('seed', models.PositiveBigIntegerField()),
-                ('seen_from', models.BigIntegerField(help_text='The moment the world is seen from, in seconds since 1970.')),
-                ('samples', models.JSONField(default=list, help_text='Shoppers one can become: id and planted taste.')),
-                ('public_key', models.CharField(blank=True, help_text="The browser's key. Public by nature.", max_length=200)),
-                ('finished_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("items", models.PositiveIntegerField()),
+                ("shoppers", models.PositiveIntegerField()),
+                ("events", models.PositiveIntegerField()),
+                ("seed", models.PositiveBigIntegerField()),
+                (
+                    "seen_from",
+                    models.BigIntegerField(help_text="The moment the world is seen from, in seconds since 1970."),
+                ),
+                ("samples", models.JSONField(default=list, help_text="Shoppers one can become: id and planted taste.")),
+                (
+                    "public_key",
+                    models.CharField(blank=True, help_text="The browser's key. Public by nature.", max_length=200),
+                ),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
         ),
     ]

@@ -17,7 +17,8 @@ METALS = {"brass": "#CFA652", "metal": "#5A6068", "copper": "#BE7B4F"}
 
 @dataclass(frozen=True)
 class Look:
-    """What decides a picture: colour and style, the material's word, which form of its kind, and a number to vary by."""
+    """What decides a picture: colour and style, the material's word, which form of its kind, and a"
+    " number to vary by."""
 
     colour: str
     accent: str
@@ -85,13 +86,12 @@ class Canvas:
 
     def ring(self, x: float, y: float, r: float, colour: str, width: float, opacity: float = 1.0) -> None:
         self.add(
-            f'<circle cx="{x}" cy="{y}" r="{r}" fill="none" stroke="{colour}" stroke-width="{width}"{_opacity(opacity)}/>'
+            f'<circle cx="{x}" cy="{y}" r="{r}" fill="none" stroke="{colour}"'
+            f' stroke-width="{width}"{_opacity(opacity)}/>'
         )
 
     def box(self, x: float, y: float, w: float, h: float, r: float, colour: str, opacity: float = 1.0) -> None:
-        self.add(
-            f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="{r}" fill="{colour}"{_opacity(opacity)}/>'
-        )
+        self.add(f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="{r}" fill="{colour}"{_opacity(opacity)}/>')
 
     def body(self, path: str, colour: str = "", *, pattern: bool = True, shade: str = "round") -> None:
         """A solid thing: colour, the style's pattern, then light from the left (`round`, `flat` or `soft`)."""
@@ -122,7 +122,10 @@ class Canvas:
         if kind == 0:
             return base + f'<circle cx="200" cy="196" r="142" fill="{shape}" opacity=".75"/>'
         if kind == 1:
-            return base + f'<path d="M78 {FLOOR + 14}V190a122 122 0 0 1 244 0v{FLOOR - 176}z" fill="{shape}" opacity=".75"/>'
+            return (
+                base
+                + f'<path d="M78 {FLOOR + 14}V190a122 122 0 0 1 244 0v{FLOOR - 176}z" fill="{shape}" opacity=".75"/>'
+            )
         if kind == 2:
             return base + f'<rect y="{FLOOR - 34}" width="400" height="{434 - FLOOR}" fill="{floor}"/>'
         return (
@@ -149,7 +152,8 @@ _LIGHT = (
     '<radialGradient id="soft" cx=".36" cy=".3" r=".8"><stop offset="0" stop-color="#fff" stop-opacity=".34"/>'
     '<stop offset=".55" stop-color="#fff" stop-opacity="0"/><stop offset="1" stop-color="#150d0a" stop-opacity=".26"/>'
     '</radialGradient><radialGradient id="shadow"><stop offset="0" stop-color="#1b1512" stop-opacity=".34"/>'
-    '<stop offset=".6" stop-color="#1b1512" stop-opacity=".16"/><stop offset="1" stop-color="#1b1512" stop-opacity="0"/>'
+    '<stop offset=".6" stop-color="#1b1512" stop-opacity=".16"/><stop offset="1" stop-color="#1b1512"'
+    ' stop-opacity="0"/>'
     '</radialGradient><radialGradient id="glow"><stop offset="0" stop-color="#fff3c4" stop-opacity=".95"/>'
     '<stop offset="1" stop-color="#fff3c4" stop-opacity="0"/></radialGradient>'
 )

@@ -12,11 +12,32 @@ def vase(c: Canvas) -> None:
     form = c.look.form % 4
     x = 200
     if form == 0:
-        path, mouth, top = "M172 178C176 204 120 222 124 268C128 306 152 322 172 322H228C248 322 272 306 276 268C280 222 224 204 228 178z", 28, 178
+        path, mouth, top = (
+            (
+                "M172 178C176 204 120 222 124 268C128 306 152 322 172 322H228C248 322 272 306 276 268C280 222 224"
+                " 204 228 178z"
+            ),
+            28,
+            178,
+        )
     elif form == 1:
-        path, mouth, top = "M186 214C188 232 146 244 148 280C150 308 168 322 182 322H218C232 322 250 308 252 280C254 244 212 232 214 214z", 14, 214
+        path, mouth, top = (
+            (
+                "M186 214C188 232 146 244 148 280C150 308 168 322 182 322H218C232 322 250 308 252 280C254 244 212"
+                " 232 214 214z"
+            ),
+            14,
+            214,
+        )
     elif form == 2:
-        path, mouth, top = "M184 132C186 178 188 190 160 214C134 238 138 322 164 322H236C262 322 266 238 240 214C212 190 214 178 216 132z", 16, 132
+        path, mouth, top = (
+            (
+                "M184 132C186 178 188 190 160 214C134 238 138 322 164 322H236C262 322 266 238 240 214C212 190 214"
+                " 178 216 132z"
+            ),
+            16,
+            132,
+        )
     else:
         path, mouth, top = "M158 140C150 200 152 270 164 322H236C248 270 250 200 242 140z", 42, 140
     c.shadow(x, 92)
@@ -36,7 +57,9 @@ def _stems(c: Canvas, x: float, top: float) -> None:
         if c.look.choose(2, "flower"):
             for turn in range(6):
                 angle = turn * math.pi / 3
-                c.ellipse(round(tip_x + 11 * math.cos(angle), 1), round(tip_y + 11 * math.sin(angle), 1), 8.5, 8.5, bloom)
+                c.ellipse(
+                    round(tip_x + 11 * math.cos(angle), 1), round(tip_y + 11 * math.sin(angle), 1), 8.5, 8.5, bloom
+                )
             c.ellipse(tip_x, tip_y, 7, 7, "#B9792E")
         else:
             for step in (0.35, 0.6, 0.85, 1.0):
@@ -68,20 +91,45 @@ def _plant(c: Canvas, y: float) -> None:
     green, other = GREENS[c.look.choose(4, "green")], GREENS[(c.look.choose(4, "green") + 1) % 4]
     kind = c.look.choose(3, "plant")
     if kind == 0:  # snake plant
-        for lean, height, colour in ((-58, 118, other), (56, 124, other), (-30, 160, green), (30, 150, green), (0, 178, other)):
+        for lean, height, colour in (
+            (-58, 118, other),
+            (56, 124, other),
+            (-30, 160, green),
+            (30, 150, green),
+            (0, 178, other),
+        ):
             tip = f"{200 + lean} {y - height}"
-            c.fill(f"M{184 + lean * 0.3} {y}Q{178 + lean * 0.8} {y - height * 0.55} {tip}Q{214 + lean * 0.8} {y - height * 0.5} {214 + lean * 0.3} {y}z", colour)
-            c.line(f"M{199 + lean * 0.3} {y}Q{197 + lean * 0.8} {y - height * 0.5} {tip}", lighter(colour, 0.4), 2.5, 0.7)
+            c.fill(
+                f"M{184 + lean * 0.3} {y}Q{178 + lean * 0.8} {y - height * 0.55} {tip}Q{214 + lean * 0.8}"
+                f" {y - height * 0.5} {214 + lean * 0.3} {y}z",
+                colour,
+            )
+            c.line(
+                f"M{199 + lean * 0.3} {y}Q{197 + lean * 0.8} {y - height * 0.5} {tip}", lighter(colour, 0.4), 2.5, 0.7
+            )
     elif kind == 1:  # rubber plant
         c.line(f"M200 {y}Q196 {y - 90} 204 {y - 160}", "#6B5138", 5)
-        for i, (dx, dy, turn) in enumerate(((-6, -44, 200), (4, -62, -22), (-2, -92, 215), (4, -112, -40), (2, -140, 235), (4, -156, -75))):
+        for i, (dx, dy, turn) in enumerate(
+            ((-6, -44, 200), (4, -62, -22), (-2, -92, 215), (4, -112, -40), (2, -140, 235), (4, -156, -75))
+        ):
             colour = green if i % 2 else other
-            c.add(f'<g transform="translate({200 + dx} {y + dy}) rotate({turn})"><path d="M0 0C18-30 60-30 78 0C60 26 18 26 0 0z" fill="{colour}"/><path d="M4 0H70" stroke="{lighter(colour, 0.4)}" stroke-width="2.4" opacity=".7"/></g>')
+            c.add(
+                f'<g transform="translate({200 + dx} {y + dy}) rotate({turn})"><path d="M0 0C18-30 60-30 78 0C60'
+                f' 26 18 26 0 0z" fill="{colour}"/><path d="M4 0H70" stroke="{lighter(colour, 0.4)}"'
+                ' stroke-width="2.4" opacity=".7"/></g>'
+            )
     else:  # fern
         for turn in (-162, -142, -120, -100, -80, -60, -38, -18):
             colour = green if turn % 40 else other
-            leaves = "".join(f'<path d="M{d} 0q10-{26 - d // 6} 22-{22 - d // 8}q-2 20-22 {22 - d // 8}zM{d} 0q10 {26 - d // 6} 22 {22 - d // 8}q-2-20-22-{22 - d // 8}z"/>' for d in range(20, 116, 14))
-            c.add(f'<g transform="translate(200 {y}) rotate({turn}) scale(1.1)" fill="{colour}" stroke="{colour}"><path d="M0 0H126" stroke-width="3"/>{leaves}</g>')
+            leaves = "".join(
+                f'<path d="M{d} 0q10-{26 - d // 6} 22-{22 - d // 8}q-2 20-22 {22 - d // 8}zM{d} 0q10 {26 - d // 6}'
+                f' 22 {22 - d // 8}q-2-20-22-{22 - d // 8}z"/>'
+                for d in range(20, 116, 14)
+            )
+            c.add(
+                f'<g transform="translate(200 {y}) rotate({turn}) scale(1.1)" fill="{colour}"'
+                f' stroke="{colour}"><path d="M0 0H126" stroke-width="3"/>{leaves}</g>'
+            )
 
 
 def clock(c: Canvas) -> None:
@@ -95,7 +143,12 @@ def clock(c: Canvas) -> None:
         c.box(72, FLOOR - 14, 256, 16, 6, darker(rim, 0.3))
     else:
         c.ellipse(x + 10, y + 14, r + 8, r + 8, "url(#shadow)")
-        c.body(f"M{x - r} {y}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z", rim, shade="soft", pattern=c.look.material != "oak")
+        c.body(
+            f"M{x - r} {y}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z",
+            rim,
+            shade="soft",
+            pattern=c.look.material != "oak",
+        )
     face = "#FCFAF4" if c.look.choose(3, "face") else darker(c.main, 0.45)
     ink = "#2A2522" if face == "#FCFAF4" else "#FBF6EA"
     c.ellipse(x, y, r - 16, r - 16, darker(rim, 0.35))
@@ -104,15 +157,30 @@ def clock(c: Canvas) -> None:
         angle = hour * math.pi / 6
         inner = r - (40 if hour % 3 == 0 else 33)
         if c.look.style == "retro":
-            c.ellipse(round(x + (r - 34) * math.sin(angle), 1), round(y - (r - 34) * math.cos(angle), 1), 7 if hour % 3 == 0 else 4, 7 if hour % 3 == 0 else 4, c.main if face == "#FCFAF4" else ink)
+            c.ellipse(
+                round(x + (r - 34) * math.sin(angle), 1),
+                round(y - (r - 34) * math.cos(angle), 1),
+                7 if hour % 3 == 0 else 4,
+                7 if hour % 3 == 0 else 4,
+                c.main if face == "#FCFAF4" else ink,
+            )
             continue
         c.line(
-            f"M{x + inner * math.sin(angle):.1f} {y - inner * math.cos(angle):.1f}L{x + (r - 26) * math.sin(angle):.1f} {y - (r - 26) * math.cos(angle):.1f}",
-            ink, 5 if hour % 3 == 0 else 2.5,
+            f"M{x + inner * math.sin(angle):.1f} {y - inner * math.cos(angle):.1f}"
+            f"L{x + (r - 26) * math.sin(angle):.1f} {y - (r - 26) * math.cos(angle):.1f}",
+            ink,
+            5 if hour % 3 == 0 else 2.5,
         )
-    for turn, length, width in ((300 + c.look.choose(40, "hour"), 0.46, 8), (48 + c.look.choose(30, "minute"), 0.68, 5)):
+    for turn, length, width in (
+        (300 + c.look.choose(40, "hour"), 0.46, 8),
+        (48 + c.look.choose(30, "minute"), 0.68, 5),
+    ):
         angle = math.radians(turn)
-        c.line(f"M{x} {y}L{x + (r - 19) * length * math.sin(angle):.1f} {y - (r - 19) * length * math.cos(angle):.1f}", ink, width)
+        c.line(
+            f"M{x} {y}L{x + (r - 19) * length * math.sin(angle):.1f} {y - (r - 19) * length * math.cos(angle):.1f}",
+            ink,
+            width,
+        )
     accent = c.main if face == "#FCFAF4" else c.look.accent
     c.line(f"M{x - 14} {y + 20}L{x + 34} {y - 52}", accent, 2.5)
     c.ellipse(x, y, 7, 7, accent)
@@ -123,14 +191,24 @@ def mirror(c: Canvas) -> None:
     frame = METALS["brass"] if c.look.material == "brass" else c.look.wood if c.look.material == "oak" else c.main
     form = c.look.form % 3
     if form == 0:
+
         def shape(inset: float) -> str:
-            return f"M{70 + inset} 196a{130 - inset} {130 - inset} 0 1 0 {2 * (130 - inset)} 0a{130 - inset} {130 - inset} 0 1 0 {-2 * (130 - inset)} 0z"
+            return (
+                f"M{70 + inset} 196a{130 - inset} {130 - inset} 0 1 0 {2 * (130 - inset)} 0a{130 - inset}"
+                f" {130 - inset} 0 1 0 {-2 * (130 - inset)} 0z"
+            )
     elif form == 1:
+
         def shape(inset: float) -> str:
-            return f"M{108 + inset} {338 - inset}V{150}a{92 - inset} {92 - inset} 0 0 1 {2 * (92 - inset)} 0V{338 - inset}z"
+            return (
+                f"M{108 + inset} {338 - inset}V{150}a{92 - inset} {92 - inset} 0 0 1 {2 * (92 - inset)} 0"
+                f"V{338 - inset}z"
+            )
     else:
+
         def shape(inset: float) -> str:
             return f"M{96 + inset} {60 + inset}H{304 - inset}V{336 - inset}H{96 + inset}z"
+
     c.add(f'<path d="{shape(0)}" transform="translate(9 12)" fill="#1b1512" opacity=".16"/>')
     c.body(shape(0), frame, shade="flat", pattern=c.look.material == "metal")
     c.fill(shape(12), darker(frame, 0.4))
@@ -161,7 +239,9 @@ def print_(c: Canvas) -> None:
         for pin in (x + 16, x + w - 16):
             c.ellipse(pin, y + 9, 4, 4, c.dark)
     ax, ay, aw, ah = x + inset, y + inset, w - 2 * inset, h - 2 * inset
-    c.add(f'<clipPath id="art"><rect x="{ax}" y="{ay}" width="{aw}" height="{ah}"/></clipPath><g clip-path="url(#art)">')
+    c.add(
+        f'<clipPath id="art"><rect x="{ax}" y="{ay}" width="{aw}" height="{ah}"/></clipPath><g clip-path="url(#art)">'
+    )
     c.box(ax, ay, aw, ah, 0, lighter(c.main, 0.72))
     _motif(c, ax, ay, aw, ah)
     c.add("</g>")
@@ -177,7 +257,10 @@ def _motif(c: Canvas, x: float, y: float, w: float, h: float) -> None:
     elif style == "coastal":
         c.ellipse(x + w * 0.68, y + h * 0.26, w * 0.13, w * 0.13, second, 0.9)
         for i, share in enumerate((0.52, 0.66, 0.8)):
-            c.fill(f"M{x} {y + h * share}q{w / 4} -16 {w / 2} 0t{w / 2} 0V{y + h}H{x}z", (lighter(c.main, 0.35), c.main, c.dark)[i])
+            c.fill(
+                f"M{x} {y + h * share}q{w / 4} -16 {w / 2} 0t{w / 2} 0V{y + h}H{x}z",
+                (lighter(c.main, 0.35), c.main, c.dark)[i],
+            )
         c.fill(f"M{mx - 30} {y + h * 0.52}V{y + h * 0.22}L{mx + 14} {y + h * 0.52}z", "#FDFBF6")
         c.fill(f"M{mx - 48} {y + h * 0.54}H{mx + 24}l-12 14H{mx - 36}z", c.deep)
     elif style == "botanical":
@@ -185,8 +268,16 @@ def _motif(c: Canvas, x: float, y: float, w: float, h: float) -> None:
         for i in range(6):
             py = y + h * (0.82 - i * 0.125)
             size = 1.15 - i * 0.11
-            c.fill(f"M{mx} {py}c{20 * size} -{26 * size} {46 * size} -{26 * size} {62 * size} -{20 * size}c-{10 * size} {26 * size} -{40 * size} {32 * size} -{62 * size} {20 * size}z", c.main)
-            c.fill(f"M{mx - 2} {py - 8}c-{20 * size} -{26 * size} -{46 * size} -{26 * size} -{62 * size} -{20 * size}c{10 * size} {26 * size} {40 * size} {32 * size} {62 * size} {20 * size}z", c.dark)
+            c.fill(
+                f"M{mx} {py}c{20 * size} -{26 * size} {46 * size} -{26 * size} {62 * size}"
+                f" -{20 * size}c-{10 * size} {26 * size} -{40 * size} {32 * size} -{62 * size} {20 * size}z",
+                c.main,
+            )
+            c.fill(
+                f"M{mx - 2} {py - 8}c-{20 * size} -{26 * size} -{46 * size} -{26 * size} -{62 * size}"
+                f" -{20 * size}c{10 * size} {26 * size} {40 * size} {32 * size} {62 * size} {20 * size}z",
+                c.dark,
+            )
     elif style == "industrial":
         for i, tall in enumerate((0.42, 0.62, 0.5, 0.78, 0.36)):
             bw = w / 5
@@ -202,5 +293,9 @@ def _motif(c: Canvas, x: float, y: float, w: float, h: float) -> None:
     else:
         c.box(x + 8, y + 8, w - 16, h - 16, 0, c.dark, 0.16)
         c.ring(mx, my, w * 0.38, c.dark, 3)
-        c.fill(f"M{mx} {my - w * 0.3}C{mx + w * 0.3} {my - w * 0.24} {mx + w * 0.3} {my + w * 0.14} {mx} {my + w * 0.32}C{mx - w * 0.3} {my + w * 0.14} {mx - w * 0.3} {my - w * 0.24} {mx} {my - w * 0.3}z", c.main)
+        c.fill(
+            f"M{mx} {my - w * 0.3}C{mx + w * 0.3} {my - w * 0.24} {mx + w * 0.3} {my + w * 0.14} {mx}"
+            f" {my + w * 0.32}C{mx - w * 0.3} {my + w * 0.14} {mx - w * 0.3} {my - w * 0.24} {mx} {my - w * 0.3}z",
+            c.main,
+        )
         c.line(f"M{mx} {my - w * 0.24}V{my + w * 0.26}M{mx - w * 0.22} {my - w * 0.02}H{mx + w * 0.22}", "#FDFBF6", 5)

@@ -28,7 +28,8 @@ def _dots(*places: tuple[float, float, float]) -> str:
 _LEAF = "M0 0C7-9 19-9 25 0 19 9 7 9 0 0z"
 _SPRIG = (
     '<path d="M22 52C24 36 24 22 22 6" fill="none" stroke-width="1.8"/>'
-    '<path d="M23 20c8-2 13-8 14-14-8 1-13 6-14 14zM23 34c8-2 14-8 15-14-9 1-14 6-15 14zM23 28c-8-2-13-8-14-14 8 1 13 6 14 14z'
+    '<path d="M23 20c8-2 13-8 14-14-8 1-13 6-14 14zM23 34c8-2 14-8 15-14-9 1-14 6-15 14zM23'
+    " 28c-8-2-13-8-14-14 8 1 13 6 14 14z"
     'M23 42c-8-2-14-8-15-14 9 1 14 6 15 14z"/>'
 )
 
@@ -38,7 +39,16 @@ _PATTERNS: dict[str, list[tuple[int, int, str]]] = {
             46,
             46,
             '<g opacity=".55">'
-            + _dots((6, 8, 1.6), (21, 4, 1), (36, 12, 2), (14, 24, 1.2), (30, 30, 1.5), (42, 38, 1), (5, 40, 1.9), (22, 42, 1))
+            + _dots(
+                (6, 8, 1.6),
+                (21, 4, 1),
+                (36, 12, 2),
+                (14, 24, 1.2),
+                (30, 30, 1.5),
+                (42, 38, 1),
+                (5, 40, 1.9),
+                (22, 42, 1),
+            )
             + "</g>",
         ),
         (12, 12, '<path d="M6 0V12" stroke-width="1.3" opacity=".5"/>'),
@@ -54,8 +64,10 @@ _PATTERNS: dict[str, list[tuple[int, int, str]]] = {
         (
             60,
             54,
-            f'<g opacity=".55"><path d="{_LEAF}" transform="translate(6 14) rotate(-28)"/>'
-            f'<path d="{_LEAF}" transform="translate(34 42) rotate(24)"/></g>',
+            (
+                f'<g opacity=".55"><path d="{_LEAF}" transform="translate(6 14) rotate(-28)"/>'
+                f'<path d="{_LEAF}" transform="translate(34 42) rotate(24)"/></g>'
+            ),
         ),
         (
             44,
@@ -74,8 +86,10 @@ _PATTERNS: dict[str, list[tuple[int, int, str]]] = {
         (
             56,
             56,
-            '<g fill="none"><circle cx="28" cy="28" r="21" stroke-width="7" opacity=".6"/></g>'
-            '<circle cx="28" cy="28" r="9" opacity=".75"/>',
+            (
+                '<g fill="none"><circle cx="28" cy="28" r="21" stroke-width="7" opacity=".6"/></g>'
+                '<circle cx="28" cy="28" r="9" opacity=".75"/>'
+            ),
         ),
         (48, 24, '<path d="M0 24a24 24 0 0 1 48 0h-9a15 15 0 0 0-30 0z" opacity=".62"/>'),
         (44, 44, '<path d="M0 0H22V22H0zM22 22H44V44H22z" opacity=".42"/>'),
@@ -85,9 +99,15 @@ _PATTERNS: dict[str, list[tuple[int, int, str]]] = {
         (
             34,
             34,
-            '<path d="M17 3L31 17 17 31 3 17z" fill="none" stroke-width="1.8" opacity=".6"/>'
-            '<circle cx="17" cy="17" r="3" opacity=".6"/>',
+            (
+                '<path d="M17 3L31 17 17 31 3 17z" fill="none" stroke-width="1.8" opacity=".6"/>'
+                '<circle cx="17" cy="17" r="3" opacity=".6"/>'
+            ),
         ),
-        (24, 40, '<path d="M12 0V40" stroke-width="5" opacity=".3"/><path d="M20 0V40" stroke-width="1.2" opacity=".6"/>'),
+        (
+            24,
+            40,
+            '<path d="M12 0V40" stroke-width="5" opacity=".3"/><path d="M20 0V40" stroke-width="1.2" opacity=".6"/>',
+        ),
     ],
 }

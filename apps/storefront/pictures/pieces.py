@@ -11,7 +11,11 @@ def candle(c: Canvas) -> None:
     for x in {0: (200,), 1: (200,), 2: (146, 200, 254)}[form]:
         c.ellipse(x, top - 32, 62, 62, "url(#glow)")
     colour = "#C9CCCB" if form == 1 and c.look.style in ("industrial", "nordic") else c.main
-    c.body(f"M{200 - half} {top}V{FLOOR - 18}Q{200 - half} {FLOOR} {218 - half} {FLOOR}H{182 + half}Q{200 + half} {FLOOR} {200 + half} {FLOOR - 18}V{top}z", colour)
+    c.body(
+        f"M{200 - half} {top}V{FLOOR - 18}Q{200 - half} {FLOOR} {218 - half} {FLOOR}H{182 + half}"
+        f"Q{200 + half} {FLOOR} {200 + half} {FLOOR - 18}V{top}z",
+        colour,
+    )
     c.ellipse(200, top, half, half * 0.15, lighter(colour, 0.5))
     c.ellipse(200, top + 1, half - 6, half * 0.15 - 3, "#FFF4DC")
     for x in {0: (200,), 1: (200,), 2: (146, 200, 254)}[form]:
@@ -29,7 +33,11 @@ def soap(c: Canvas) -> None:
     form = c.look.form % 3
     if form == 1:
         c.shadow(200, 88)
-        c.body(f"M138 190Q138 166 166 164H234Q262 166 262 190V{FLOOR - 16}Q262 {FLOOR} 246 {FLOOR}H154Q138 {FLOOR} 138 {FLOOR - 16}z", pattern=False)
+        c.body(
+            f"M138 190Q138 166 166 164H234Q262 166 262 190V{FLOOR - 16}Q262 {FLOOR} 246 {FLOOR}H154Q138"
+            f" {FLOOR} 138 {FLOOR - 16}z",
+            pattern=False,
+        )
         c.box(178, 136, 44, 30, 5, c.deep)
         c.box(194, 100, 12, 40, 2, c.deep)
         c.fill("M150 88h72q10 0 10 10v8H194l-44 4q-10-12 0-22z", c.deep)
@@ -50,7 +58,13 @@ def soap(c: Canvas) -> None:
     for i, (x, y, half) in enumerate(blocks):
         colour = c.main if i == 0 else lighter(c.main, 0.35)
         tall = base - y if i == 0 else 66
-        c.body(f"M{x - half} {y + 16}Q{x - half} {y} {x - half + 18} {y}H{x + half - 18}Q{x + half} {y} {x + half} {y + 16}V{y + tall - 14}Q{x + half} {y + tall} {x + half - 18} {y + tall}H{x - half + 18}Q{x - half} {y + tall} {x - half} {y + tall - 14}z", colour, pattern=False)
+        c.body(
+            f"M{x - half} {y + 16}Q{x - half} {y} {x - half + 18} {y}H{x + half - 18}Q{x + half} {y}"
+            f" {x + half} {y + 16}V{y + tall - 14}Q{x + half} {y + tall} {x + half - 18} {y + tall}"
+            f"H{x - half + 18}Q{x - half} {y + tall} {x - half} {y + tall - 14}z",
+            colour,
+            pattern=False,
+        )
         c.ellipse(x, y + 9, half - 16, 6, "#FFFFFF", 0.35)
     x, y, _ = blocks[0]
     tall = base - y
@@ -67,10 +81,10 @@ def lamp(c: Canvas) -> None:
         metal = c.main
         c.shadow(170, 84)
         c.body(f"M104 {FLOOR}q0-20 24-20h84q24 0 24 20z", metal, pattern=False)
-        c.line(f"M170 {FLOOR - 18}L124 204L222 116", darker(metal, 0.25), 10)
+        c.line(f"M170 {FLOOR - 18}L124 204L226 84", darker(metal, 0.25), 10)
         c.ellipse(124, 204, 12, 12, c.look.accent)
-        c.add(f'<ellipse cx="282" cy="240" rx="112" ry="96" fill="url(#glow)"/>')
-        c.add('<g transform="rotate(38 236 112)">')
+        c.add('<path d="M176 152L262 86 352 316Q250 336 150 316z" fill="#fff3c4" opacity=".38"/>')
+        c.add('<g transform="rotate(-8 236 112)">')
         c.body("M196 122C196 72 276 72 276 122L290 158H182z", metal)
         c.ellipse(236, 158, 54, 11, "#FFF2C2")
         c.add("</g>")
@@ -81,7 +95,12 @@ def lamp(c: Canvas) -> None:
     c.ellipse(200, shade_bottom + 6, 170, 120, "url(#glow)")
     base = c.look.wood if c.look.material == "oak" else c.main
     if c.look.choose(2, "base"):
-        c.body(f"M190 {shade_bottom}H210C212 226 262 238 258 280C256 306 240 {FLOOR} 226 {FLOOR}H174C160 {FLOOR} 144 306 142 280C138 238 188 226 190 {shade_bottom}z", base, pattern=c.look.material == "ceramic")
+        c.body(
+            f"M190 {shade_bottom}H210C212 226 262 238 258 280C256 306 240 {FLOOR} 226 {FLOOR}H174C160 {FLOOR}"
+            f" 144 306 142 280C138 238 188 226 190 {shade_bottom}z",
+            base,
+            pattern=c.look.material == "ceramic",
+        )
     else:
         c.body(f"M193 {shade_bottom - 8}H207V{FLOOR - 14}H193z", base, pattern=False)
         c.body(f"M142 {FLOOR}q0-18 22-18H236q22 0 22 18z", base, pattern=False)
@@ -90,7 +109,10 @@ def lamp(c: Canvas) -> None:
     cloth = lighter(c.main, 0.72) if base == c.main else c.main
     dome = f"M{200 - half_top} {shade_top}H{200 + half_top}L{200 + half_bottom} {shade_bottom}H{200 - half_bottom}z"
     if c.look.style == "retro":
-        dome = f"M{200 - half_bottom} {shade_bottom}C{200 - half_bottom} {shade_top - 32} {200 + half_bottom} {shade_top - 32} {200 + half_bottom} {shade_bottom}z"
+        dome = (
+            f"M{200 - half_bottom} {shade_bottom}C{200 - half_bottom} {shade_top - 32} {200 + half_bottom}"
+            f" {shade_top - 32} {200 + half_bottom} {shade_bottom}z"
+        )
     c.body(dome, cloth, pattern=base != c.main, shade="flat")
     c.fill(dome, "#FFE9A8", 0.32)
     c.ellipse(200, shade_bottom, half_bottom, 9, "#FFF2C2")
@@ -106,19 +128,31 @@ def board(c: Canvas) -> None:
         path = "M112 88Q112 66 134 66H266Q288 66 288 88V300Q288 322 266 322H134Q112 322 112 300z"
         hole = (200, 94)
     elif form == 1:
-        path = "M186 40H214Q224 40 224 52V98C288 110 318 158 318 210C318 276 264 322 200 322S82 276 82 210C82 158 112 110 176 98V52Q176 40 186 40z"
+        path = (
+            "M186 40H214Q224 40 224 52V98C288 110 318 158 318 210C318 276 264 322 200 322S82 276 82 210C82"
+            " 158 112 110 176 98V52Q176 40 186 40z"
+        )
         hole = (200, 62)
     else:
-        path = "M180 34H220Q228 34 228 44V112Q284 116 284 150V292Q284 322 254 322H146Q116 322 116 292V150Q116 116 172 112V44Q172 34 180 34z"
+        path = (
+            "M180 34H220Q228 34 228 44V112Q284 116 284 150V292Q284 322 254 322H146Q116 322 116 292V150Q116"
+            " 116 172 112V44Q172 34 180 34z"
+        )
         hole = (200, 58)
     c.add(f'<path d="{path}" transform="translate(9 3)" fill="{darker(wood, 0.45)}"/>')
     c.body(path, wood, pattern=False, shade="flat")
-    c.add(f'<clipPath id="board"><path d="{path}"/></clipPath><g clip-path="url(#board)" fill="none" stroke="{darker(wood, 0.3)}" stroke-width="2" opacity=".5">')
+    c.add(
+        f'<clipPath id="board"><path d="{path}"/></clipPath><g clip-path="url(#board)" fill="none"'
+        f' stroke="{darker(wood, 0.3)}" stroke-width="2" opacity=".5">'
+    )
     for i, x in enumerate(range(70, 340, 21)):
         bend = c.look.choose(26, f"grain{i}") - 13
         c.add(f'<path d="M{x} 20C{x + bend} 120 {x - bend} 220 {x + bend // 2} 330"/>')
     c.add("</g>")
-    c.add(f'<g clip-path="url(#board)"><path d="M60 278H340V302H60z" fill="{c.main}"/><path d="M60 306H340V311H60z" fill="{c.main}"/></g>')
+    c.add(
+        f'<g clip-path="url(#board)"><path d="M60 278H340V302H60z" fill="{c.main}"/><path d="M60 306H340'
+        f'V311H60z" fill="{c.main}"/></g>'
+    )
     c.ellipse(*hole, 9, 9, darker(wood, 0.6))
     c.line(f"M{hole[0]} {hole[1]}q-26-8-20-34q20-12 24 30", c.main, 5)
 
@@ -132,9 +166,16 @@ def chair(c: Canvas) -> None:
         for x, lean in ((122, -10), (278, 10)):
             c.fill(f"M{x - 7} 270H{x + 7}L{x + lean + 4} {FLOOR + 8}H{x + lean - 4}z", wood)
         c.body("M112 96Q112 66 142 66H258Q288 66 288 96V226H112z", c.main, shade="flat")
-        c.body("M104 216Q104 206 118 206H282Q296 206 296 216V262Q296 278 280 278H120Q104 278 104 262z", lighter(c.main, 0.12))
+        c.body(
+            "M104 216Q104 206 118 206H282Q296 206 296 216V262Q296 278 280 278H120Q104 278 104 262z",
+            lighter(c.main, 0.12),
+        )
         for x in (78, 288):
-            c.body(f"M{x} 176Q{x} 160 {x + 17} 160T{x + 34} 176V264Q{x + 34} 282 {x + 17} 282T{x} 264z", c.dark, pattern=False)
+            c.body(
+                f"M{x} 176Q{x} 160 {x + 17} 160T{x + 34} 176V264Q{x + 34} 282 {x + 17} 282T{x} 264z",
+                c.dark,
+                pattern=False,
+            )
         return
     for x, lean in ((140, 6), (260, -6)):
         c.line(f"M{x} 226L{x + lean} {FLOOR}", shade, 11)
@@ -183,7 +224,10 @@ def basket(c: Canvas) -> None:
     if form == 0:
         c.line(f"M{left + 44} {top + 6}C{left + 46} 64 {right - 46} 64 {right - 44} {top + 6}", darker(straw, 0.2), 13)
         c.line(f"M{left + 44} {top + 4}C{left + 46} 60 {right - 46} 60 {right - 44} {top + 4}", lighter(straw, 0.15), 6)
-    path = f"M{left} {top}L{left + inset} {FLOOR - 18}Q{left + inset + 4} {FLOOR} {left + inset + 24} {FLOOR}H{right - inset - 24}Q{right - inset - 4} {FLOOR} {right - inset} {FLOOR - 18}L{right} {top}z"
+    path = (
+        f"M{left} {top}L{left + inset} {FLOOR - 18}Q{left + inset + 4} {FLOOR} {left + inset + 24} {FLOOR}"
+        f"H{right - inset - 24}Q{right - inset - 4} {FLOOR} {right - inset} {FLOOR - 18}L{right} {top}z"
+    )
     c.ellipse(200, top, (right - left) / 2, 18, darker(straw, 0.55))
     if c.look.choose(2, "linen"):
         c.fill(f"M{left + 20} {top}Q{left + 60} {top - 44} 190 {top - 16}T{right - 22} {top}z", lighter(c.main, 0.55))
@@ -218,7 +262,10 @@ def notebook(c: Canvas) -> None:
         c.box(132, 84, w, h, 8, "url(#flat)")
         c.add("</g>")
     x, y = 200 - w / 2, 204 - h / 2
-    c.add(f'<g transform="rotate(-6 200 204)"><rect x="{x + 10}" y="{y + 13}" width="{w}" height="{h}" rx="8" fill="#1b1512" opacity=".2"/>')
+    c.add(
+        f'<g transform="rotate(-6 200 204)"><rect x="{x + 10}" y="{y + 13}" width="{w}" height="{h}"'
+        ' rx="8" fill="#1b1512" opacity=".2"/>'
+    )
     c.box(x + 5, y + 5, w, h, 6, "#F7F2E7")
     c.line(f"M{x + w + 2} {y + 12}V{y + h - 2}", "#CFC7B6", 1.5)
     c.body(f"M{x} {y + 8}q0-8 8-8H{x + w - 8}q8 0 8 8V{y + h - 8}q0 8-8 8H{x + 8}q-8 0-8-8z", shade="flat")
@@ -233,7 +280,8 @@ def notebook(c: Canvas) -> None:
         c.add(
             '<g transform="rotate(24 320 250)"><rect x="313" y="150" width="14" height="150" fill="#EBB03C"/>'
             '<rect x="320" y="150" width="7" height="150" fill="#C98F24"/><path d="M313 300h14l-7 24z" fill="#F1DDB6"/>'
-            '<path d="M317.500 315h5l-2.500 9z" fill="#2A2522"/><rect x="313" y="138" width="14" height="14" fill="#D98C86"/></g>'
+            '<path d="M317.500 315h5l-2.500 9z" fill="#2A2522"/><rect x="313" y="138" width="14" height="14"'
+            ' fill="#D98C86"/></g>'
         )
 
 

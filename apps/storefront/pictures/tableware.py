@@ -59,7 +59,9 @@ def teapot(c: Canvas) -> None:
         f"C{x + rx + 8} {y + ry - 14} {x + rx + 6} {y - ry + 22} {x + 44} {y - ry + 8}z"
     )
     c.box(x - 50, FLOOR - 6, 100, 8, 4, c.dark)
-    c.body(f"M{x - 50} {y - ry + 12}Q{x} {y - ry - 38} {x + 50} {y - ry + 12}Q{x} {y - ry + 24} {x - 50} {y - ry + 12}z")
+    c.body(
+        f"M{x - 50} {y - ry + 12}Q{x} {y - ry - 38} {x + 50} {y - ry + 12}Q{x} {y - ry + 24} {x - 50} {y - ry + 12}z"
+    )
     knob = c.look.wood if c.look.style in ("nordic", "botanical") else c.dark
     c.body(f"M{x - 13} {y - ry - 26}a13 12 0 0 1 26 0q0 8-6 11h-14q-6-3-6-11z", knob, pattern=False)
 
@@ -72,14 +74,20 @@ def plate(c: Canvas) -> None:
     circle = f"M{200 - rx} 200a{rx} {ry} 0 1 0 {2 * rx} 0a{rx} {ry} 0 1 0 {-2 * rx} 0z"
     c.body(circle, shade="soft")
     c.add(
-        f'<ellipse cx="200" cy="200" rx="{rx - 3}" ry="{ry - 3}" fill="none" stroke="{c.dark}" stroke-width="3" opacity=".55"/>'
+        f'<ellipse cx="200" cy="200" rx="{rx - 3}" ry="{ry - 3}" fill="none" stroke="{c.dark}"'
+        ' stroke-width="3" opacity=".55"/>'
     )
     well = 0.64 if c.look.form % 4 != 2 else 0.74
     inner = lighter(c.main, 0.62) if c.look.choose(2, "well") else c.main
     c.ellipse(200, 201, rx * well + 3, ry * well + 3, c.dark, 0.35)
     c.ellipse(200, 200, rx * well, ry * well, inner)
     c.ellipse(200, 200, rx * well, ry * well, "url(#soft)")
-    c.line(f"M{200 - rx * 0.45} {200 - ry * 0.3}Q{200 - rx * 0.3} {200 - ry * 0.5} 200 {200 - ry * 0.53}", "#FFFFFF", 4, 0.4)
+    c.line(
+        f"M{200 - rx * 0.45} {200 - ry * 0.3}Q{200 - rx * 0.3} {200 - ry * 0.5} 200 {200 - ry * 0.53}",
+        "#FFFFFF",
+        4,
+        0.4,
+    )
 
 
 def glass(c: Canvas) -> None:
@@ -105,7 +113,9 @@ def glass(c: Canvas) -> None:
     half, top = [(70, 178), (62, 150), (0, 0), (50, 96)][form]
     base = half - 9
     c.shadow(200, half + 22)
-    outline = f"M{200 - half} {top}L{200 - base} {FLOOR - 10}Q200 {FLOOR + 10} {200 + base} {FLOOR - 10}L{200 + half} {top}z"
+    outline = (
+        f"M{200 - half} {top}L{200 - base} {FLOOR - 10}Q200 {FLOOR + 10} {200 + base} {FLOOR - 10}L{200 + half} {top}z"
+    )
     c.fill(outline, tint, 0.5)
     level = top + (FLOOR - top) * 0.34
     c.fill(
@@ -137,8 +147,10 @@ def _jar(c: Canvas, x: float, size: float) -> None:
     half, top = 74 * size, FLOOR - 168 * size
     c.shadow(x, half + 22)
     c.body(
-        f"M{x - half} {top + 22}Q{x - half} {top} {x - half + 20} {top}H{x + half - 20}Q{x + half} {top} {x + half} {top + 22}"
-        f"V{FLOOR - 18}Q{x + half} {FLOOR} {x + half - 22} {FLOOR}H{x - half + 22}Q{x - half} {FLOOR} {x - half} {FLOOR - 18}z"
+        f"M{x - half} {top + 22}Q{x - half} {top} {x - half + 20} {top}H{x + half - 20}Q{x + half} {top}"
+        f" {x + half} {top + 22}"
+        f"V{FLOOR - 18}Q{x + half} {FLOOR} {x + half - 22} {FLOOR}H{x - half + 22}Q{x - half} {FLOOR}"
+        f" {x - half} {FLOOR - 18}z"
     )
     lid = c.look.wood if c.look.choose(3, "lid") else c.dark
     c.body(

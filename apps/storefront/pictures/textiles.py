@@ -38,7 +38,11 @@ def throw(c: Canvas) -> None:
     c.shadow(200, 158)
     for i, (y, w) in enumerate(((FLOOR - 50, 146), (FLOOR - 100, 140), (FLOOR - 146, 132))):
         colour = (c.main, lighter(c.main, 0.14), c.main)[i]
-        c.body(f"M{200 - w} {y + 26}a25 25 0 0 1 25-25H{200 + w - 10}q12 0 12 12v24q0 13-12 13H{200 - w + 25}a25 25 0 0 1-25-24z", colour)
+        c.body(
+            f"M{200 - w} {y + 26}a25 25 0 0 1 25-25H{200 + w - 10}q12 0 12 12v24q0 13-12 13H{200 - w + 25}a25"
+            " 25 0 0 1-25-24z",
+            colour,
+        )
         c.line(f"M{200 - w + 12} {y + 26}H{200 + w}", c.deep, 2.5, 0.35)
     _fringe(c, 92, 184, FLOOR - 2 - 144 + 44, short=True)
 
@@ -53,7 +57,10 @@ def rug(c: Canvas) -> None:
     """Lying on the floor in perspective, or rolled out towards you; runners are narrow, hearth rugs half round."""
     form = c.look.form % 3
     if form == 2:
-        path, inner = "M50 300C50 170 130 118 200 118S350 170 350 300z", "M82 284C84 190 142 144 200 144S316 190 318 284z"
+        path, inner = (
+            "M50 300C50 170 130 118 200 118S350 170 350 300z",
+            "M82 284C84 190 142 144 200 144S316 190 318 284z",
+        )
         c.fill("M50 304C50 174 130 122 200 122S350 174 350 304v8H50z", c.deep, 0.4)
     else:
         left, right = (92, 308) if form == 0 else (140, 260)
@@ -81,7 +88,12 @@ def towel(c: Canvas) -> None:
         colours = (c.main, lighter(c.main, 0.35), c.main, c.look.accent)
         for i, y in enumerate((FLOOR - 44, FLOOR - 88, FLOOR - 132, FLOOR - 172)[: 3 + c.look.choose(2, "stack")]):
             inset = i * 5
-            c.body(f"M{74 + inset} {y + 22}a22 22 0 0 1 22-22H{318 - inset}q10 0 10 10v24q0 10-10 10H{96 + inset}a22 22 0 0 1-22-22z", colours[i], pattern=i % 2 == 0)
+            c.body(
+                f"M{74 + inset} {y + 22}a22 22 0 0 1 22-22H{318 - inset}q10 0 10 10v24q0 10-10 10H{96 + inset}a22"
+                " 22 0 0 1-22-22z",
+                colours[i],
+                pattern=i % 2 == 0,
+            )
             c.line(f"M{84 + inset} {y + 22}H{326 - inset}", darker(colours[i], 0.5), 2.5, 0.35)
         return
     c.box(52, 70, 296, 16, 4, c.look.wood)
@@ -117,7 +129,8 @@ def apron(c: Canvas) -> None:
     y = 206 if half else 224
     c.body(f"M146 {y}H254V{y + 56}q0 14-14 14H160q-14 0-14-14z", lighter(c.main, 0.14), pattern=False, shade="flat")
     c.add(
-        f'<path d="M152 {y + 6}H248V{y + 54}q0 10-10 10H162q-10 0-10-10z" fill="none" stroke="{c.ink}" stroke-width="2" '
+        f'<path d="M152 {y + 6}H248V{y + 54}q0 10-10 10H162q-10 0-10-10z" fill="none" stroke="{c.ink}"'
+        ' stroke-width="2" '
         'stroke-dasharray="6 5"/>'
     )
     for x in (180, 216, 156, 244):
@@ -139,7 +152,10 @@ def bag(c: Canvas) -> None:
     elif form == 1:
         c.shadow(200, 156)
         c.line("M150 196C150 84 250 84 250 196", strap, 13)
-        c.body(f"M70 196Q70 176 96 176H304Q330 176 330 196L338 {FLOOR - 22}Q338 {FLOOR} 314 {FLOOR}H86Q62 {FLOOR} 62 {FLOOR - 22}z")
+        c.body(
+            f"M70 196Q70 176 96 176H304Q330 176 330 196L338 {FLOOR - 22}Q338 {FLOOR} 314 {FLOOR}H86Q62 {FLOOR}"
+            f" 62 {FLOOR - 22}z"
+        )
         for x in (142, 242):
             c.box(x, 176, 17, FLOOR - 176, 2, strap)
             c.box(x - 2, 228, 21, 15, 3, "#D9B765")

@@ -115,7 +115,7 @@ def test_a_bad_item_is_refused_with_the_field_named(api: APIClient, body: object
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
+        b" ",
         b"{",
         b"{'a': 1}",
         b"\xff\xfe",
@@ -124,10 +124,23 @@ def test_a_bad_item_is_refused_with_the_field_named(api: APIClient, body: object
         b"[" * 100_000,
         b'{"a":' * 5_000,
         b"1" * 5_000,
+        b'{"\\ud800": 1}',
+        b'{"title": "\\uDFFF"}',
     ],
 )
 def test_a_body_that_is_no_json_is_refused(api: APIClient, body: bytes) -> None:
     assert fields_at_fault(api.put("/api/v1/items/a", body, content_type="application/json")) == ["body"]
+
+
+def test_characters_beyond_the_first_plane_may_be_escaped(api: APIClient) -> None:
+    body = b'{"title": "\\ud83e\\uded6 pot"}'
+    assert api.put("/api/v1/items/a", body, content_type="application/json").json()["title"] == "\U0001fad6 pot"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\x00", "<b>", "x" * 10_000, "a.b", "[key]", "errors"])
+def test_a_field_of_any_name_is_refused_in_an_answer_that_can_be_sent(api: APIClient, name: str) -> None:
+    assert fields_at_fault(api.put("/api/v1/items/a", {"title": "x", name: 1})) == [name or "(empty name)"]
+    assert len(fields_at_fault(api.put("/api/v1/users/a", {name: 1}))) == 1
 
 
 def test_a_body_in_another_format_is_refused(api: APIClient) -> None:

@@ -66,7 +66,7 @@ def test_what_a_relay_that_died_left_behind_the_next_one_numbers() -> None:
 
 def test_the_change_committed_last_gets_the_later_revision_though_it_was_inserted_first() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("DATABASE_URL is not PostgreSQL: SQLite has one writer at a time, so writes never overlap")
+        pytest.skip("needs PostgreSQL in DATABASE_URL: SQLite has one writer at a time, so writes never overlap")
     inserted, may_commit = Event(), Event()
 
     def slow() -> None:

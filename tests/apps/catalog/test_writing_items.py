@@ -75,7 +75,8 @@ def test_the_same_item_again_changes_nothing_and_announces_nothing() -> None:
     "change",
     [
         {"title": "Cup"}, {"titles": {}}, {"description": ""}, {"categories": ["Kitchen"]}, {"brand": "b"},
-        {"tags": []}, {"price": None}, {"price": "2.56"}, {"currency": "EUR"}, {"prices": {}}, {"stock": None}, {"available": False},
+        {"tags": []}, {"price": None}, {"price": "2.56"}, {"currency": "EUR"}, {"prices": {}}, {"stock": None},
+        {"available": False},
         {"url": ""}, {"image_url": ""}, {"published_at": None}, {"expires_at": None}, {"attributes": {}},
     ],
 )  # fmt: skip

@@ -127,3 +127,10 @@ def test_without_events_there_are_no_columns(db: None) -> None:
 def test_counts_are_by_type(items: dict[str, int], view: View) -> None:
     events_record([view(), view(), view(event_type="buy")])
     assert {name: count for name, count in event_counts().items() if count} == {"view_item": 2, "purchase": 1}
+
+
+def test_wide_gaps_between_ids_cost_no_reading(items: dict[str, int], view: View) -> None:
+    events_record([view(), view(), view()])
+    last = Event.objects.order_by("-id").first()
+    Event.objects.filter(pk=last.pk).update(id=10**15)
+    assert _all(chunk=1)["ids"][-1] == 10**15

@@ -28,7 +28,9 @@ class Personalise:
         if model is None or len(slate) < 2 or not len(query.history):
             return slate
         personal = model.score(Query(history=query.history, now=query.now), slate.rows)
-        personal = np.nan_to_num(personal, nan=np.nanmin(personal) if not np.isnan(personal).all() else 0.0)
+        if np.isnan(personal).all():
+            return slate
+        personal = np.nan_to_num(personal, nan=float(np.nanmin(personal)))
         spread = float(personal.std())
         if spread < 1e-9:
             return slate

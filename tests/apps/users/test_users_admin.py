@@ -1,0 +1,93 @@
+import re
+
+import pytest
+from django.test import Client
+
+from apps.users.api_keys import key_facts
+from apps.users.models import ApiKey, User
+from apps.users.selectors import user_by_external_id
+from apps.users.services import api_key_create, users_merge
+from tests.factories import make_events, make_items, make_user
+
+pytestmark = pytest.mark.django_db
+
+USERS = "/admin/users/user/"
+KEYS = "/admin/users/apikey/"
+
+
+def test_a_new_key_is_shown_exactly_once(admin_client: Client) -> None:
+    said = {
+        "name": "Server",
+        "kind": "secret",
+        "scopes": ["catalog:read", "users:read"],
+        "allowed_origins": "",
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    page = admin_client.post(f"{KEYS}add/", said, follow=True).content.decode()
+    [plain] = set(re.findall(r"sk_[\w-]{43}", page))
+    facts = key_facts(plain)
+    assert facts is not None
+    assert facts.scopes == {"catalog:read", "users:read"}
+    key = ApiKey.objects.get()
+    for address in (KEYS, f"{KEYS}{key.pk}/change/", f"{KEYS}{key.pk}/history/"):
+        later = admin_client.get(address).content.decode()
+        assert plain not in later
+        assert key.digest not in later
+    assert key.prefix in admin_client.get(KEYS).content.decode()
+
+
+def test_a_public_key_takes_its_origins_one_to_a_line(admin_client: Client) -> None:
+    said = {"name": "Shop", "kind": "public", "expires_at_0": "", "expires_at_1": ""}
+    bad = admin_client.post(f"{KEYS}add/", said | {"allowed_origins": "shop.example"})
+    assert "allowed_origins" in bad.context["adminform"].errors
+    admin_client.post(f"{KEYS}add/", said | {"allowed_origins": "https://a.example/\nhttps://b.example"})
+    key = ApiKey.objects.get()
+    assert key.allowed_origins == ["https://a.example", "https://b.example"]
+    assert set(key.scopes) == {"recommendations:read", "events:write"}
+
+
+def test_of_a_key_that_exists_only_name_and_origins_can_be_changed(admin_client: Client) -> None:
+    key, plain = api_key_create(name="a", kind="public", allowed_origins=["https://a.example"])
+    digest = key.digest
+    said = {"name": "b", "allowed_origins": "*", "kind": "secret", "scopes": ["users:write"], "digest": "0" * 64}
+    assert admin_client.post(f"{KEYS}{key.pk}/change/", said).status_code == 302
+    key.refresh_from_db()
+    assert (key.name, key.allowed_origins, key.kind, key.digest) == ("b", ["*"], "public", digest)
+    assert key_facts(plain).origins == {"*"}  # type: ignore[union-attr]
+
+
+def test_keys_are_revoked_never_deleted(admin_client: Client) -> None:
+    key, plain = api_key_create(name="a")
+    admin_client.post(KEYS, {"action": "revoke", "_selected_action": [key.pk]})
+    assert not key_facts(plain).valid  # type: ignore[union-attr]
+    assert admin_client.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in admin_client.get(KEYS).content.decode()
+
+
+def test_a_users_wish_can_be_set_and_nothing_else(admin_client: Client) -> None:
+    pk = make_user("ann")
+    assert admin_client.post(f"{USERS}{pk}/change/", {"external_id": "bob", "attributes": "{}"}).status_code == 302
+    facts = user_by_external_id("ann")
+    assert facts is not None
+    assert not facts.personalised
+    assert facts.taste_revision == 1
+
+
+def test_users_are_erased_singly_and_by_selection(admin_client: Client) -> None:
+    make_items({})
+    make_events("ann", ["item-1"])
+    users_merge("v", "bob")
+    assert admin_client.post(f"{USERS}{make_user('ann')}/delete/", {"post": "yes"}).status_code == 302
+    ids = list(User.objects.filter(external_id__in=["v", "bob"]).values_list("pk", flat=True))
+    admin_client.post(USERS, {"action": "erase", "_selected_action": ids})
+    assert User.objects.filter(erased_at__isnull=False).count() == 3
+    assert [user_by_external_id(name) for name in ("ann", "bob", "v")] == [None, None, None]
+
+
+def test_every_page_opens_and_users_cannot_be_made_by_hand(admin_client: Client) -> None:
+    users_merge("v", "ann")
+    api_key_create(name="a")
+    for address in (USERS, f"{USERS}?q=ann", f"{USERS}{make_user('ann')}/change/", KEYS, f"{KEYS}add/"):
+        assert admin_client.get(address).status_code == 200, address
+    assert admin_client.get(f"{USERS}add/").status_code == 403
