@@ -26,10 +26,10 @@ class Channel(filesystem.Channel):
             Path(self.transport_options[name]).mkdir(parents=True, exist_ok=True)
         self._folder = Path(self.transport_options["data_folder_in"])
 
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its parents disagree
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
         hidden = self._folder / f".{name}"
-        hidden.write_text(dumps(message), encoding="utf-8")
+        hidden.write_text(dumps(payload), encoding="utf-8")
         hidden.rename(self._folder / name)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:

@@ -1,6 +1,6 @@
 """Writes the pages that are derived from the code: `python -m recsys.reference` (or `make docs`).
 
-`.env.example` and docs/reference/{settings,commands,metrics}.md; a test compares them with the code.
+`.env.example` and docs/reference/{settings,commands,metrics,api,events}.md; a test compares them with the code.
 """
 
 import argparse
@@ -86,11 +86,25 @@ def metrics_page() -> str:
     )
 
 
+def _api_page() -> str:
+    from recsys.reference_api import api_page  # needs Django's apps
+
+    return api_page()
+
+
+def _events_page() -> str:
+    from recsys.reference_api import events_page
+
+    return events_page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/metrics.md": metrics_page,
+    "docs/reference/api.md": _api_page,
+    "docs/reference/events.md": _events_page,
 }
 
 

@@ -183,11 +183,12 @@ _WORDING = {
 
 
 def _field_error(error: ErrorDetails) -> FieldError:
-    field, *rest = (str(part) for part in error["loc"] if part != "[key]") if error["loc"] else ["item"]
+    field, *rest = (str(part) for part in error["loc"] or ["item"])
+    of_key = "[key]" in rest  # pydantic's mark for: not the value, but its name
     for part in rest:
         if part.isdigit():
             field += f"[{part}]"
-        elif "[key]" not in error["loc"]:
+        elif not of_key:
             field += f".{part}"
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "value_error" and cause:

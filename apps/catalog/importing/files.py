@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -73,9 +73,9 @@ class ByteFile:
                 yield unpacked
 
     @contextmanager
-    def _raw(self) -> Iterator[io.BufferedReader]:
+    def _raw(self) -> Iterator[Any]:
         if self.path == STDIN:
-            yield cast(io.BufferedReader, sys.stdin.buffer)
+            yield sys.stdin.buffer
             return
         with Path(self.path).open("rb", buffering=1 << 18) as raw:
             yield raw

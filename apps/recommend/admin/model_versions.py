@@ -89,7 +89,7 @@ class ModelVersionAdmin(LookOnly):
             "this version": metrics["figures"],
             "popularity": metrics["popularity"],
             "difference": metrics["minus_popularity"],
-            "difference to the recipe active before": metrics.get("minus_active") or {},
+            "difference to the active recipe": metrics.get("minus_active") or {},
         }
         rows = [[name, *(_interval(column.get(name)) for column in columns.values())] for name in metrics["figures"]]
         return _table(["", *columns], rows)
@@ -175,6 +175,7 @@ def _pairs(values: Mapping[str, Any]) -> SafeString:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
-    cell = '<td style="padding: .15rem 1.5rem .15rem 0">{}</td>'
+    cell = '<td style="padding: .15rem 1.5rem .15rem 0; white-space: nowrap">{}</td>'
     lines = [format_html_join("", cell, ((text,) for text in row)) for row in ([head, *rows] if head else rows)]
-    return format_html("<table>{}</table>", format_html_join("", "<tr>{}</tr>", ((line,) for line in lines)))
+    body = format_html_join("", "<tr>{}</tr>", ((line,) for line in lines))
+    return format_html('<div style="overflow-x: auto"><table>{}</table></div>', body)

@@ -61,8 +61,8 @@ class TrainingRunAdmin(LookOnly):
             "failed": "danger",
         },
     )
-    def state(self, run: TrainingRun) -> tuple[str, str]:
-        return run.status, run.get_status_display()
+    def state(self, run: TrainingRun) -> str:
+        return run.status
 
     @display(description="progress")
     def bar(self, run: TrainingRun) -> str:
@@ -118,6 +118,7 @@ class TrainingRunAdmin(LookOnly):
         return self._train(request, [TrainingRun.objects.get(pk=object_id).model])
 
     def _train(self, request: HttpRequest, names: list[str]) -> HttpResponse:
+        queued, already = [], []
         for name in names:
             try:
                 recipes.recipe(name)
@@ -125,8 +126,9 @@ class TrainingRunAdmin(LookOnly):
                 self.message_user(request, str(problem), messages.ERROR)
                 continue
             requested = ask_for_training(name, requested_by=request.user.get_username())
-            if requested.new:
-                self.message_user(request, f"{name} is queued.", messages.SUCCESS)
-            else:
-                self.message_user(request, f"{name} is queued or being trained already.", messages.WARNING)
+            (queued if requested.new else already).append(name)
+        if queued:
+            self.message_user(request, f"Queued: {', '.join(queued)}.", messages.SUCCESS)
+        if already:
+            self.message_user(request, f"Queued or being trained already: {', '.join(already)}.", messages.WARNING)
         return done(request, reverse(_LIST))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.evaluation.compare import Interval, intervals
 from apps.recommend.engine.evaluation.ranking import histories, recommended_rows
 from apps.recommend.engine.evaluation.report import Difference, Evaluation, Figure, Timing
@@ -78,17 +79,21 @@ def evaluate(
     """Fit each recipe on `split.train`, measure it, and compare it, paired by user, with each of `baselines`.
 
     Recipes are algorithms by the name they are to have in the result. Items that did not exist at the split are
-    hidden from all of them. Intervals are percentile bootstrap intervals over users. Raises NotEnoughData as
-    `fit` does. Deterministic by `seed`.
+    hidden from all of them. A recipe with too little to learn from is left out and named in the result.
+    Intervals are percentile bootstrap intervals over users. Deterministic by `seed`.
     """
     past_items = items_as_of(items, split.train, split.at)
     train = split.train.compact()
     measured: dict[str, Measured] = {}
-    timings = {}
+    timings, skipped = {}, {}
     for number, (name, algorithm) in enumerate(recipes.items()):
         report(f"evaluate {name}", number, len(recipes))
         started = time.perf_counter()
-        model = algorithm.fit(train, past_items, np.random.default_rng([seed, number]))
+        try:
+            model = algorithm.fit(train, past_items, np.random.default_rng([seed, number]))
+        except NotEnoughData as lack:
+            skipped[name] = str(lack)
+            continue
         fitted = time.perf_counter()
         measured[name] = measure(
             model,
@@ -111,6 +116,7 @@ def evaluate(
         figures=_figures(measured, seed),
         differences=_differences(measured, baselines, seed),
         timings=timings,
+        skipped=skipped,
     )
 
 

@@ -64,15 +64,17 @@ def recommended_rows(
 def top_rows(scores: NDArray[np.float32], k: int) -> Rows:
     """Columns of the `k` highest of each row, best first, -1 for NaN; ties in the order of their hash, not place."""
     k = min(k, scores.shape[1])
-    bits = np.ascontiguousarray(scores + np.float32(0)).view(np.uint32).astype(np.uint64)  # adding 0: no negative 0
-    ordered = np.where(bits >> np.uint64(31), ~bits & np.uint64(0xFFFFFFFF), bits | np.uint64(0x80000000))
-    ordered[np.isnan(scores)] = 0
-    hashes = tie_break(np.arange(scores.shape[1])) >> np.uint64(32)
-    keys = ~((ordered << np.uint64(32)) | hashes)  # ascending keys: best first
-    best = np.argpartition(keys, k - 1, axis=1)[:, :k] if k < scores.shape[1] else np.argsort(keys, axis=1)
-    best = np.take_along_axis(best, np.argsort(np.take_along_axis(keys, best, axis=1), axis=1), axis=1)
-    best = np.where(np.isnan(np.take_along_axis(scores, best, axis=1)), -1, best)
-    return np.asarray(best, dtype=np.int32)
+    best = np.full((len(scores), k), -1, dtype=np.int32)
+    if k:
+        losses = np.where(np.isnan(scores), np.float32(np.inf), -scores)
+        bounds = np.partition(losses, k - 1, axis=1)[:, k - 1]
+        users, columns = np.nonzero((losses <= bounds[:, None]) & (losses < np.inf))
+        order = np.lexsort((tie_break(columns), losses[users, columns], users))
+        users, columns = users[order], columns[order]
+        places = np.arange(len(users)) - np.searchsorted(users, users)
+        kept = places < k
+        best[users[kept], places[kept]] = columns[kept]
+    return best
 
 
 def _scores(model: Any, evidence: sparse.csr_matrix, as_of: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 INTERVALS = "95 % bootstrap intervals over users."
+MODELS_ABREAST = 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Evaluation:
     figures: Sequence[Figure]
     differences: Sequence[Difference]
     timings: Mapping[str, Timing]
+    skipped: Mapping[str, str]  # models that could not be fitted, and why
 
     def figure(self, model: str, metric: str) -> Figure:
         """Raises KeyError for what was not measured."""
@@ -78,44 +80,43 @@ class Evaluation:
 
     def __str__(self) -> str:
         """Tables that fit a terminal of 120 characters."""
-        metrics = list(dict.fromkeys(figure.metric for figure in self.figures))
-        models = list(dict.fromkeys(figure.model for figure in self.figures))
-        found = {(figure.model, figure.metric): figure for figure in self.figures}
         wanted = "new items" if self.new_only else "items"
         learned = f"learned from {self.n_train_events:,} events before {_day(self.at)}"
         asked = f"asked about {self.n_truth:,} {wanted} wanted until {_day(self.until)}"
-        lines = [f"{self.n_users:,} users, {self.n_items:,} items, {learned}, {asked}.", INTERVALS, ""]
-        rows = [["metric", *models]]
-        rows += [[metric, *(_cell(found.get((model, metric))) for model in models)] for metric in metrics]
-        rows.append(["seconds to fit", *(f"{self.timings[m].fit:.1f}" if m in self.timings else "" for m in models)])
-        lines += _table(rows)
+        lines = [f"{self.n_users:,} users, {self.n_items:,} items, {learned}, {asked}.", INTERVALS]
+        lines += [f"{name} is left out: it {reason}." for name, reason in self.skipped.items()]
+        models = list(dict.fromkeys(figure.model for figure in self.figures))
+        cells = {(figure.metric, figure.model): _cell(figure) for figure in self.figures}
+        cells |= {("seconds to fit", model): f"{timing.fit:.1f}" for model, timing in self.timings.items()}
+        lines += _tables("metric", models, cells)
         for baseline in dict.fromkeys(difference.baseline for difference in self.differences):
-            rows = [[f"minus {baseline}", *(m for m in models if m != baseline)]]
-            against = {(d.metric, d.model): d for d in self.differences if d.baseline == baseline}
-            for metric in dict.fromkeys(metric for metric, _ in against):
-                rows.append([metric, *(_change(against.get((metric, m))) for m in models if m != baseline)])
-            lines += ["", *_table(rows)]
+            against = [difference for difference in self.differences if difference.baseline == baseline]
+            cells = {(difference.metric, difference.model): _change(difference) for difference in against}
+            lines += _tables(f"minus {baseline}", [model for model in models if model != baseline], cells)
         return "\n".join(lines)
 
 
-def _cell(figure: Figure | None) -> str:
-    if figure is None:
-        return ""
+def _tables(corner: str, models: Sequence[str], cells: Mapping[tuple[str, str], str]) -> list[str]:
+    """One table after another, a few models in each, an empty line before each."""
+    metrics = list(dict.fromkeys(metric for metric, _ in cells))
+    lines: list[str] = []
+    for start in range(0, len(models), MODELS_ABREAST):
+        some = models[start : start + MODELS_ABREAST]
+        rows = [[corner, *some], *([metric, *(cells.get((metric, model), "") for model in some)] for metric in metrics)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        drawn = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += ["", drawn[0], "-" * max(map(len, drawn)), *drawn[1:]]
+    return lines
+
+
+def _cell(figure: Figure) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.mean:.4f}"
     return f"{figure.mean:.4f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
-def _change(difference: Difference | None) -> str:
-    if difference is None:
-        return ""
+def _change(difference: Difference) -> str:
     return f"{difference.mean:+.4f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
 def _day(seconds: int) -> str:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Remembered:
-    """Asks `encoder` only for texts that were not in its last call. Keeps what the last call used, and no more."""
+    """Asks `encoder` only for texts it has not kept. Keeps the texts of the last call that brought new ones."""
 
     def __init__(self, encoder: TextEncoder, folder: Path) -> None:
         self.name = encoder.name

@@ -6,10 +6,9 @@ import signal
 import socket
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -189,10 +188,11 @@ def _port_check(port: int) -> None:
 
 
 def _ready(port: int) -> bool:
-    with suppress(urllib.error.URLError, OSError):
+    try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/health/ready", timeout=5) as answer:
             return bool(answer.status == 200)
-    return False
+    except OSError:  # not there yet, or 503
+        return False
 
 
 def _all_alive(processes: Processes) -> None:
