@@ -1,5 +1,6 @@
 """Child processes that live and die together."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_SECONDS = 10.0
-# Asks Linux to end the child when its parent dies (PR_SET_PDEATHSIG is 1), then becomes the child. A preexec_fn would
-# do the same, but is not safe where threads run.
-_CODE = (
-    f"import ctypes, os, sys; ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)}); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
-_LAUNCH = ("-c", _CODE) if sys.platform == "linux" else ()
+# What the child runs before it becomes what it is to be: take the variables it was given on top of those it inherits,
+# and ask Linux to end it when its parent dies (PR_SET_PDEATHSIG is 1). A preexec_fn would not be safe beside threads.
+_LAUNCH = f"""
+import ctypes, json, os, sys
+os.environ.update(json.loads(sys.argv[1]))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)})
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
+"""
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,15 @@ class Processes:
 
         The terminal's Ctrl-C does not reach the child. On Linux it is told to end when this process dies.
         """
+        variables = {"PYTHONUNBUFFERED": "1", **(more_environment or {})}
         log = self._log_folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, *_LAUNCH, "-m", *arguments],
+                [sys.executable, "-c", _LAUNCH, json.dumps(variables), *arguments],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(more_environment or {})},
                 start_new_session=True,
             )
         child = Child(name, process, log)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from apps.recommend.train import train_model
 from apps.storefront import catalogue
@@ -30,8 +31,7 @@ def browser() -> Iterator[Any]:
     """Chromium; the tests are skipped where it is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield chromium
         chromium.close()

@@ -118,7 +118,8 @@ class TrainingRunAdmin(LookOnly):
         return self._train(request, [TrainingRun.objects.get(pk=object_id).model])
 
     def _train(self, request: HttpRequest, names: list[str]) -> HttpResponse:
-        queued, already = [], []
+        queued: list[str] = []
+        already: list[str] = []
         for name in names:
             try:
                 recipes.recipe(name)

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name="Placement",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.SlugField(help_text="The name pages and the API ask for.", unique=True)),
+                ("key", models.SlugField(help_text="The name pages and the API ask for.", max_length=30, unique=True)),
                 ("label", models.CharField(help_text="What shoppers read above the shelf.", max_length=100)),
                 (
                     "page_type",
