@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from apps.catalog.selectors import ItemColumns
-from apps.recommend.engine.types import Ids, Items, Mask, Times, rows_of
+from apps.recommend.engine.types import Ids, Items, Mask, Times
+from apps.recommend.snapshot import items_of
 
 TEXT = np.dtypes.StringDType()
 
@@ -76,20 +76,13 @@ class LiveCatalog:
     @cached_property
     def items(self) -> Items:
         """The same, as the engine reads it."""
-        category_ids, category_columns = np.unique(self.category_pairs[:, 1], return_inverse=True)
-        item_rows = rows_of(self.ids, self.category_pairs[:, 0])
-        categories = sparse.csr_matrix(
-            (np.ones(len(item_rows), np.float32), (item_rows, category_columns)),
-            shape=(len(self.ids), len(category_ids)),
-        )
-        return Items(
+        return items_of(
             ids=self.ids,
             available=self.available,
             price=self.price,
             published=self.published,
-            categories=categories,
-            category_ids=category_ids,
-            parents=rows_of(self.ids, self.parent_ids),
+            parent_ids=self.parent_ids,
+            category_pairs=self.category_pairs,
         )
 
     def eligible(self, now: int) -> Mask:

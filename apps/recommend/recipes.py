@@ -1,8 +1,8 @@
 """Recipes: what the shop trains. A recipe is a table of `models.toml`: a name, an algorithm and its parameters.
 
 Two files are read: the one in this package and, after it, `PLUGINS_DIR/pipelines/models.toml`, whose tables are
-added and replace those of the same name as a whole. An algorithm in PLUGINS_DIR that no table names is a model of its
-own name, with its default parameters: adding an algorithm takes one file.
+added and replace those of the same name as a whole. An algorithm in PLUGINS_DIR is also a model of its own
+name, with its default parameters unless a table says otherwise: adding an algorithm takes one file.
 """
 
 import hashlib
@@ -126,10 +126,8 @@ def _tables() -> dict[str, tuple[Path, Mapping[str, Any]]]:
             if not isinstance(table, dict):
                 raise RecipeError(f"{path}: {name!r} stands outside any table; write it below [model-name].")
             tables[name] = (path, table)
-    named = {table.get("algorithm") for _, table in tables.values()}
     for algorithm in ALGORITHMS.added():
-        if algorithm not in named:
-            tables.setdefault(algorithm, (Path(str(settings.PLUGINS_DIR)), {"algorithm": algorithm}))
+        tables.setdefault(algorithm, (Path(str(settings.PLUGINS_DIR)), {"algorithm": algorithm}))
     return tables
 
 

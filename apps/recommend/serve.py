@@ -104,7 +104,10 @@ class _Question:
             return Evidence.none()
         taste = interactions.recent_taste(self.user.id, HISTORY)
         rows = self.state.catalog.items.rows_of(taste.item_ids)
-        weights = event_weights(taste.types, taste.times, taste.values, self.state.worth, self.now)
+        # Seen from the user's own last event, as training sees the shop from its last one: somebody who comes back
+        # after years is known by what they did then, not by nothing.
+        last = int(taste.times.max(initial=0))
+        weights = event_weights(taste.types, taste.times, taste.values, self.state.worth, last)
         known = rows >= 0
         return Evidence.of_events(rows[known], weights[known], taste.types[known])
 

@@ -15,8 +15,7 @@ from django.db import close_old_connections
 
 from apps.catalog import selectors as catalog
 from apps.catalog.services import relay_changes
-from apps.interactions import selectors as interactions
-from apps.recommend import model_store, publish
+from apps.recommend import model_store, publish, snapshot
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import EventWorth
 from apps.recommend.live_catalog import LiveCatalog
@@ -63,10 +62,7 @@ class _Follower:
             live = self._follow_catalog(old)
             models = self._follow_models(old, live)
             placements = list(Placement.objects.filter(active=True))
-            worth = {
-                code: EventWorth(name, taste, weight, half_life)
-                for code, (name, taste, weight, half_life) in interactions.event_worth().items()
-            }
+            worth = snapshot.worth()
             versions = {name: model.version for name, model in models.items()}
             self._state = ServingState(
                 catalog=live,

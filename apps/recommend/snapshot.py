@@ -3,7 +3,7 @@
 Events are read as chunks of columns; there is no Python object per event on the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -119,20 +119,42 @@ def _dense_sessions(keys: NDArray[np.int64]) -> Rows:
 def items(*, texts: bool = False) -> Items:
     """The whole catalog, deleted items included (as not available), because events refer to them."""
     columns = catalog.item_columns(texts=texts)
-    category_ids, category_rows = np.unique(columns.category_pairs[:, 1], return_inverse=True)
-    item_rows = rows_of(columns.ids, columns.category_pairs[:, 0])
-    categories = sparse.csr_matrix(
-        (np.ones(len(item_rows), np.float32), (item_rows, category_rows)), shape=(len(columns), len(category_ids))
-    )
-    return Items(
+    return items_of(
         ids=columns.ids,
         available=columns.available,
         price=columns.price,
         published=columns.published,
+        parent_ids=columns.parents,
+        category_pairs=columns.category_pairs,
+        texts=columns.texts,
+    )
+
+
+def items_of(
+    *,
+    ids: NDArray[np.int64],
+    available: NDArray[np.bool_],
+    price: NDArray[np.float64],
+    published: NDArray[np.int64],
+    parent_ids: NDArray[np.int64],
+    category_pairs: NDArray[np.int64],
+    texts: Sequence[str] | None = None,
+) -> Items:
+    """Catalog columns as the engine reads them: `category_pairs` (item id, category id) and parents become rows."""
+    category_ids, category_rows = np.unique(category_pairs[:, 1], return_inverse=True)
+    item_rows = rows_of(ids, category_pairs[:, 0])
+    categories = sparse.csr_matrix(
+        (np.ones(len(item_rows), np.float32), (item_rows, category_rows)), shape=(len(ids), len(category_ids))
+    )
+    return Items(
+        ids=ids,
+        available=available,
+        price=price,
+        published=published,
         categories=categories,
         category_ids=category_ids,
-        parents=rows_of(columns.ids, columns.parents),
-        texts=columns.texts,
+        parents=rows_of(ids, parent_ids),
+        texts=texts,
     )
 
 

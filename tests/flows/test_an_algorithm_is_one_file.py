@@ -71,6 +71,10 @@ def test_one_file_in_a_folder_is_trained_evaluated_and_served(tmp_path: Path) ->
     report = tmp_path / "report.json"
     assert "fresh_favourites" in run("manage.py", "evaluate", "fresh_favourites", "--json", str(report))
     assert "fresh_favourites" in report.read_text()
+    [table] = re.findall(r"```toml\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+    (plugins.parent / "pipelines").mkdir()
+    (plugins.parent / "pipelines" / "models.toml").write_text(table, encoding="utf-8")
+    assert "quick_favourites" in run("manage.py", "train", "quick_favourites")
     answer = json.loads(run("-c", SERVE).splitlines()[-1])
     assert answer["pipeline"] == "fresh_favourites"
     assert answer["model_version"].startswith("fresh_favourites-")
