@@ -1,10 +1,27 @@
 """System checks: every name in every TOML must resolve before anything is served."""
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from apps.recommend import pipelines, recipes
+
+
+@register("recommend")
+def plugins_folder_exists(**_: Any) -> list[CheckMessage]:
+    """PLUGINS_DIR, where it is set, is a folder."""
+    folder = settings.PLUGINS_DIR
+    if folder is None or Path(folder).is_dir():
+        return []
+    return [
+        Error(
+            f"PLUGINS_DIR names {folder}, which is not a folder.",
+            hint="Create it, with algorithms/, sources/, stages/, metrics/ or pipelines/ inside, or unset PLUGINS_DIR.",
+            id="recommend.E003",
+        )
+    ]
 
 
 @register("recommend")

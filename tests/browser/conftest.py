@@ -1,7 +1,7 @@
 """A real browser, and a small trained shop for it to visit."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,56 @@ FLAGS = [
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 MODELS = ("als", "item_knn", "content", "lexical", "popular", "trending", "bought_together", "viewed_together")
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCREENSHOTS = ROOT / "var" / "screenshots"
 
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright's loop runs in the thread that asks the database
+
+class Browser:
+    """Chromium, driven from a thread of its own: playwright keeps an event loop running in its thread, beside which
+    Django would hand the test another database connection."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._thread.submit(self._open).result()
+
+    def visit(self, scenario: Callable[[Any], None], *, size: str = "desktop", scripts: bool = True) -> None:
+        """Run `scenario` with the page of a fresh visitor. Fails when it does, or when the browser complained."""
+        self._thread.submit(self._visit, scenario, size, scripts).result()
+
+    def close(self) -> None:
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+
+    def _open(self) -> None:
+        self._driver = sync_playwright().start()
+        self._chromium = self._driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+
+    def _close(self) -> None:
+        self._chromium.close()
+        self._driver.stop()
+
+    def _visit(self, scenario: Callable[[Any], None], size: str, scripts: bool) -> None:
+        context = self._chromium.new_context(viewport=SIZES[size], java_script_enabled=scripts)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("response", lambda it: complaints.append(f"{it.status} {it.url}") if it.status >= 400 else None)
+        try:
+            scenario(page)
+            assert complaints == []
+        finally:
+            context.close()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Browser]:
     """Chromium; the tests are skipped where it is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
+    chromium = Browser()
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

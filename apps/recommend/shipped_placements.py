@@ -1,8 +1,9 @@
-"""The placements every shop has."""
+"""The placements a new shop starts with."""
 
+from typing import Any
+
+from django.apps import apps as installed
 from django.apps.registry import Apps
-from django.db import migrations
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 PLACEMENTS = [
     ("home", "Recommended for you", "home", "home", ["trending", "popular"]),
@@ -19,15 +20,14 @@ PLACEMENTS = [
 ]
 
 
-def add_placements(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    placement = apps.get_model("recommend", "Placement")
-    placement.objects.bulk_create(
-        placement(key=key, label=label, page_type=page_type, pipeline=pipeline, fallback=fallback)
-        for key, label, page_type, pipeline, fallback in PLACEMENTS
-    )
-
-
-class Migration(migrations.Migration):
-    dependencies = [("recommend", "0001_initial")]
-
-    operations = [migrations.RunPython(add_placements, migrations.RunPython.noop)]
+def add_placements(*, using: str, apps: Apps = installed, **_: Any) -> None:
+    """After migrating: where there is no placement at all, add these. One that was deleted does not come back."""
+    try:
+        model = apps.get_model("recommend", "Placement")
+    except LookupError:  # migrated back to before the table
+        return
+    if not model.objects.using(using).exists():
+        model.objects.using(using).bulk_create(
+            model(key=key, label=label, page_type=page_type, pipeline=pipeline, fallback=fallback)
+            for key, label, page_type, pipeline, fallback in PLACEMENTS
+        )
