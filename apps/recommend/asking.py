@@ -51,7 +51,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One answer. `fallback` names the first pipeline that had to help out, None where none had to."""
+    """One answer. `fallback` names the first pipeline that had to help out, None where none had to.
+
+    `label` is what shoppers read above the list.
+    """
 
     placement: str
     label: str

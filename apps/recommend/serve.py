@@ -55,7 +55,7 @@ def recommend(ask: Ask) -> Recommendation:
     RECOMMENDATION_SECONDS.labels(placement=plan.placement).observe(took)
     return Recommendation(
         placement=plan.placement,
-        label=plan.label,
+        label=_label(plan, chain, picked),
         pipeline=chain[0].spec.name,
         model_version=next((state.models[m].version for m in chain[0].spec.models if m in state.models), None),
         fallback=helped[0] if helped else None,
@@ -78,6 +78,16 @@ def _chain(ask: Ask, plan: Plan) -> tuple[Pipeline, ...]:
     if ask.min_relevance is not None:
         return (first,)
     return (first, *(pipeline for pipeline in plan.chain[1:] if pipeline is not first))
+
+
+def _label(plan: Plan, chain: tuple[Pipeline, ...], picked: "list[_Pick]") -> str:
+    """What shoppers read above the list: the placement's words, unless a fallback had to make the whole list.
+
+    "Recommended for you" above what everybody sees would not be true.
+    """
+    if picked and picked[0].pipeline is not chain[0]:
+        return picked[0].pipeline.spec.label
+    return plan.label
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,11 @@ def test_the_tag_takes_the_user_from_the_pages_context(trained_shop: None) -> No
     assert all(item.startswith("mug-") for item in shown(html))
 
 
+def test_a_shelf_made_by_a_fallback_says_so_above_it(trained_shop: None) -> None:
+    assert ">Recommended for you<" in rendered('{% recommendations placement="home" user="shopper-1" %}')
+    assert ">Trending<" in rendered('{% recommendations placement="home" %}')
+
+
 def test_titles_are_escaped(trained_shop: None) -> None:
     item_patch("mug-1", {"title": '<script>alert("x")</script>'})
     html = rendered('{% recommendations placement="popular" count=200 %}')

@@ -6,4 +6,8 @@ class NotEnoughData(Exception):
 
     def __init__(self, what: str, have: int, need: int) -> None:
         self.what, self.have, self.need = what, have, need
-        super().__init__(f"needs at least {need:,} {what}; there are {have:,}, so {max(need - have, 0):,} are missing")
+        super().__init__(
+            f"needs {what}; there are none"
+            if need == 1
+            else f"needs at least {need:,} {what}; there are {have:,}, so {max(need - have, 0):,} are missing"
+        )

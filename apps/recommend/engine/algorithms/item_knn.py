@@ -112,7 +112,8 @@ class ItemKnn:
         wanted = _units_by_items(interactions, self.config.unit)
         present = np.flatnonzero(wanted.getnnz(axis=0))
         if not len(present):
-            raise NotEnoughData("events with positive weight", 0, 1)
+            wanted_types = " or ".join(self.config.events) if self.config.events else "taste"
+            raise NotEnoughData(f"{wanted_types} events with positive weight", 0, 1)
         vectors = _unit_vectors(_weighed(wanted[:, present].T.tocsr(), self.config.weighting))
         transposed = vectors.T.tocsr()
         size = len(present)
