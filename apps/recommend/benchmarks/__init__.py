@@ -1,0 +1,1 @@
+"""Speed, measured as a ratio to a plain way of doing the same, in the same run."""
