@@ -1,20 +1,27 @@
 """What is answered when no view did: problem documents under /api/, small plain pages elsewhere.
 
-Errors inside API views never come here; they are answered by the API's own exception handler.
+Errors inside API views never come here, outages of the database apart; they are answered by the API's own exception
+handler.
 """
 
+import sys
 from http import HTTPStatus
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 
 from apps.api.problems import Problem, http_problem
+
+OUTAGES = (OperationalError, InterfaceError)  # of the database: not to be reached, overloaded, or locked
+RETRY_AFTER_SECONDS = 5
 
 _TEXTS = {
     HTTPStatus.BAD_REQUEST: "The request could not be understood.",
     HTTPStatus.FORBIDDEN: "This may not be done from here.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side. It has been logged under the request's id.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database is out of reach. Please try again in a moment.",
 }
 
 
@@ -34,7 +41,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`. Says nothing of the cause."""
+    """Django's `handler500`. Says nothing of the cause, but for an outage of the database, which passes: 503."""
+    if isinstance(sys.exception(), OUTAGES):
+        response = _answer(request, HTTPStatus.SERVICE_UNAVAILABLE)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

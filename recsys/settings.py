@@ -116,7 +116,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+    DATABASES["default"]["ENGINE"] = "recsys.postgresql"
+    # A server that is gone is noticed within seconds, and found again within seconds: the pool would wait ever longer
+    # between its attempts, for up to five minutes. What DATABASE_URL says goes first.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 10_000,
+        "pool": {"min_size": 1, "max_size": 8, "timeout": 3, "reconnect_timeout": 2},
+    } | DATABASES["default"].get("OPTIONS", {})
 
 if ENV.REDIS_URL:
     CACHES = {
@@ -127,11 +134,12 @@ if ENV.REDIS_URL:
             "OPTIONS": {
                 "SOCKET_CONNECT_TIMEOUT": 0.25,
                 "SOCKET_TIMEOUT": 0.25,
-                "IGNORE_EXCEPTIONS": True,  # a cache may be gone at any time; django-redis logs it
+                "IGNORE_EXCEPTIONS": True,  # a cache may be gone at any time; recsys.circuit logs it
+                "REDIS_CLIENT_CLASS": "recsys.redis_cache.Client",
+                "CONNECTION_POOL_CLASS": "recsys.redis_cache.Pool",
             },
         }
     }
-    DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 else:
     CACHES = {
         "default": {

@@ -20,7 +20,7 @@ PIPELINE_FAILURES = Counter(
     "recsys_pipeline_failures_total", "Pipelines that raised; the fallback answered.", ["pipeline"]
 )
 SERVED_CATALOG_REVISION = Gauge(
-    "recsys_served_catalog_revision", "Revision of the catalog this process serves.", multiprocess_mode="min"
+    "recsys_served_catalog_revision", "Revision of the catalog this process serves.", multiprocess_mode="livemin"
 )
 SERVING_REFRESH_FAILURES = Counter(
     "recsys_serving_refresh_failures_total", "Refreshes of models, placements or catalog that failed."

@@ -47,11 +47,14 @@ class _Follower:
         self._thread: threading.Thread | None = None
 
     def current(self) -> ServingState:
-        """The newest state. The first call in a process loads it, which takes as long as reading the models."""
-        state = self._state
-        if state is None or settings.SERVING_REFRESH_SECONDS == 0:
+        """The newest state. The first call in a process loads it, which takes as long as reading the models.
+
+        From then on it is followed, whether or not anybody asks. (A thread does not live on in a forked process.)
+        """
+        if settings.SERVING_REFRESH_SECONDS == 0:
             return self.refresh()
-        if self._thread is None:
+        state = self._state or self.refresh()
+        if self._thread is None or not self._thread.is_alive():
             self._start()
         return state
 
@@ -81,19 +84,26 @@ class _Follower:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._follow, name="serving-state", daemon=True)
                 self._thread.start()
 
     def _follow(self) -> None:
+        failing: type[Exception] | None = None
         while True:
             time.sleep(settings.SERVING_REFRESH_SECONDS)
             try:
                 self.refresh()
-            except Exception:
+            except Exception as problem:
                 # Whatever it is (database gone, disk full), the last state serves on and the next round tries again.
                 SERVING_REFRESH_FAILURES.inc()
-                log.exception("serving state not refreshed; the last one serves on")
+                if failing is not type(problem):
+                    log.exception("serving state not refreshed; the last one serves on")
+                failing = type(problem)
+            else:
+                if failing is not None:
+                    log.info("serving state refreshed again")
+                failing = None
             finally:
                 close_old_connections()
 

@@ -88,7 +88,8 @@ def _fill(events: int) -> None:
     )
     if connection.vendor == "postgresql":
         query = (
-            "SELECT 'b' || n, 1 + (n::bigint * 7919) %% 100000, 1 + (50000 * power(random(), 2))::int, 1 + 2 * (n %% 3), "
+            "SELECT 'b' || n, 1 + (n::bigint * 7919) %% 100000, 1 + (50000 * power(random(), 2))::int, "
+            "1 + 2 * (n %% 3), "
             "now() - random() * interval '365 days', now(), '', 1 + n / 5, 'GBP', 1 FROM generate_series(1, %s) AS n"
         )
     else:

@@ -157,7 +157,10 @@ def _database_url() -> str:
 
 def _import_until(file: Path, signal_number: int) -> int:
     """Run the import in a process, send the signal once it has stored something; the exit status."""
-    command = [sys.executable, "manage.py", "import_events", str(file), "--batch", "100"]
+    # Whoever runs these tests in the background has Ctrl-C switched off for them, and so for their children.
+    start = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start += "runpy.run_path('manage.py', run_name='__main__')"
+    command = [sys.executable, "-c", start, "import_events", str(file), "--batch", "100"]
     with subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,
