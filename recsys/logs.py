@@ -43,15 +43,28 @@ def logging_config(*, level: str, style: str) -> None:
                     "foreign_pre_chain": shared,
                 }
             },
+            "filters": {"outages": {"()": OutageInOneLine}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
-                "django.request": {"level": "ERROR"},
+                "django.request": {"level": "ERROR", "filters": ["outages"]},
                 "django.server": {"level": "WARNING"},
                 "sentence_transformers": {"level": "WARNING"},
             },
         }
     )
+
+
+class OutageInOneLine(logging.Filter):
+    """While the database is away, every request says so in a line, not in a stack trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from recsys.error_pages import OUTAGES  # Django is not there yet when logging is configured
+
+        problem = record.exc_info[1] if record.exc_info else None
+        if isinstance(problem, OUTAGES):
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} ({problem})", (), None
+        return True
 
 
 class RequestLogMiddleware:

@@ -55,7 +55,7 @@ def event_worth() -> dict[int, Worth]:
 
 
 def recent_taste(user_id: int, limit: int = 100) -> TasteColumns:
-    """The user's latest `limit` taste events. One query, answered by an index in O(limit)."""
+    """The user's latest `limit` taste events; of one moment, the last stored first. One query, O(limit) by an index."""
     seconds = (
         "extract(epoch from occurred_at)"
         if connection.vendor == "postgresql"
@@ -66,7 +66,7 @@ def recent_taste(user_id: int, limit: int = 100) -> TasteColumns:
         cursor.execute(
             f"SELECT item_id, event_type_id, {seconds}, value FROM interactions_event "
             f"WHERE user_id = %s AND event_type_id < {TASTE_CODES_END} AND item_id IS NOT NULL "
-            f"ORDER BY occurred_at DESC LIMIT %s",
+            f"ORDER BY occurred_at DESC, id DESC LIMIT %s",
             [user_id, limit],
         )
         rows = cursor.fetchall()

@@ -119,7 +119,7 @@ class _Question:
         last = int(taste.times.max(initial=0))
         weights = event_weights(taste.types, taste.times, taste.values, self.state.worth, last)
         known = rows >= 0
-        return Evidence.of_events(rows[known], weights[known], taste.types[known])
+        return Evidence.of_events(rows[known], weights[known], taste.types[known], self.state.worth)
 
 
 def _question(ask: Ask, plan: Plan, state: ServingState) -> _Question:

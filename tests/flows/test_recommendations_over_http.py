@@ -48,6 +48,23 @@ def test_reasons_name_something_the_user_really_did(trained_shop: None, api: API
     assert kinds([entry["item_id"] for entry in body["recommendations"]]) == {"lamp"}
 
 
+@pytest.mark.parametrize(
+    ("happened", "code"),
+    [
+        (["view", "add_to_cart"], "because_you_added_to_cart"),
+        (["view", "add_to_cart", "remove_from_cart"], "because_you_viewed"),
+        (["view", "add_to_cart", "purchase"], "because_you_bought"),
+    ],
+)
+def test_what_has_left_the_cart_is_not_said_to_be_in_it(
+    trained_shop: None, api: APIClient, happened: list[str], code: str
+) -> None:
+    """Also when everything is reported at once, with one time for all."""
+    events_record([EventInput(kind, item_id="lamp-3", user_id="newcomer") for kind in happened])
+    body = api.get(f"{V1}/recommendations/user/newcomer", {"limit": 5, "explain": "true"}).json()
+    assert {entry["reason"]["code"] for entry in body["recommendations"]} == {code}
+
+
 def test_without_explain_no_reason_is_given(trained_shop: None, api: APIClient) -> None:
     body = api.get(f"{V1}/recommendations/user/shopper-1").json()
     assert len(body["recommendations"]) == 10

@@ -184,9 +184,20 @@ def event_weights(
     return np.asarray(result, dtype=np.float32)
 
 
+UNDONE_BY = {
+    "add_to_cart": ("remove_from_cart", "purchase"),
+    "purchase": ("refund",),
+    "like": ("dislike",),
+}
+"""Which later events of the same item end what an event said: it is in nobody's cart once it was bought."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Items that speak for a taste: rows, how strongly each speaks, and the code of the event type that said it."""
+    """Items that speak for a taste: rows, how strongly each speaks, and the code of the event type that said it.
+
+    Type -1: none that still holds.
+    """
 
     rows: Rows
     weights: Scores
@@ -200,25 +211,44 @@ class Evidence:
         return cls(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int16))
 
     @classmethod
-    def of_events(cls, rows: Rows, weights: Scores, types: NDArray[np.int16]) -> Self:
+    def of_events(
+        cls, rows: Rows, weights: Scores, types: NDArray[np.int16], worth: Mapping[int, EventWorth]
+    ) -> Self:
         """One entry an item from one entry an event, in the order of the events (latest first).
 
-        An item's weights add up; its type is that of its strongest event.
+        An item's weights add up; its type is that of the strongest event that speaks for it and was not undone since.
         """
         if not len(rows):
             return cls.none()
         unique, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
         total = np.bincount(inverse, weights).astype(np.float32)
-        strongest = np.lexsort((-np.abs(weights), inverse))
-        starts = np.searchsorted(inverse[strongest], np.arange(len(unique)))
+        holds = np.where(_undone(inverse, types, worth), 0.0, weights)
+        by_item = np.lexsort((-holds, inverse))
+        strongest = by_item[np.searchsorted(inverse[by_item], np.arange(len(unique)))]
+        told = np.where(holds[strongest] > 0, types[strongest], -1)
         order = np.argsort(first)
-        return cls(unique[order].astype(np.int32), total[order], types[strongest[starts]][order].astype(np.int16))
+        return cls(unique[order].astype(np.int32), total[order], told[order].astype(np.int16))
 
     @classmethod
     def of_rows(cls, rows: Sequence[int] | Rows) -> Self:
         """Evidence of equal weight, of no event type (-1)."""
         array = np.asarray(rows, dtype=np.int32)
         return cls(array, np.ones(len(array), np.float32), np.full(len(array), -1, np.int16))
+
+
+def _undone(items: NDArray[np.integer], types: NDArray[np.int16], worth: Mapping[int, EventWorth]) -> Mask:
+    """Which events, latest first, a later one of the same item took back."""
+    codes = {one.name: code for code, one in worth.items()}
+    place = np.arange(len(types))
+    undone = np.zeros(len(types), dtype=bool)
+    for name, enders in UNDONE_BY.items():
+        said = types == codes.get(name, -1)
+        ends = np.isin(types, [codes[ender] for ender in enders if ender in codes])
+        if said.any() and ends.any():
+            last_end = np.full(int(items.max()) + 1, len(types))
+            np.minimum.at(last_end, items[ends], place[ends])
+            undone |= said & (place > last_end[items])
+    return undone
 
 
 @dataclass(frozen=True, eq=False)

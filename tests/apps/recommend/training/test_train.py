@@ -99,7 +99,7 @@ def test_a_collaborative_model_on_too_little_data_is_refused_and_says_how_much_i
     active = publish.active_versions()
     settings.MIN_INTERACTIONS_FOR_CF = 5
     outcome = train_model("item_knn")
-    assert outcome.message.endswith("so 1 are missing. The active version stays.")
+    assert outcome.message.endswith("so 1 is missing. The active version stays.")
     assert publish.active_versions() == active
     assert TrainingRun.objects.first().status == Status.REFUSED
 
