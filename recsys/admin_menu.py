@@ -4,6 +4,12 @@ from typing import Any
 
 from django.urls import reverse_lazy
 
+# A four-pointed star, inside the page: nothing to fetch, nothing to collect.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' height='24' "
+    "rx='6' fill='%239810fa'/%3E%3Cpath fill='white' d='M12 4l2 6 6 2-6 2-2 6-2-6-6-2 6-2z'/%3E%3C/svg%3E"
+)
+
 
 def _link(title: str, icon: str, model: str) -> dict[str, Any]:
     """An entry that leads to the list of `model` ("app.model"), shown to those who may see it."""
@@ -25,6 +31,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Recommendations",
     "SITE_SUBHEADER": "What shoppers see, and why",
     "SITE_SYMBOL": "auto_awesome",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _ICON}],
+    "DASHBOARD_CALLBACK": "apps.recommend.admin.home.home",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
@@ -38,9 +46,9 @@ UNFOLD: dict[str, Any] = {
                 _link("Items", "inventory_2", "catalog.item"),
                 _link("Categories", "account_tree", "catalog.category"),
             ),
-            _group("Users", _link("Users", "group", "users.user")),
             _group(
-                "Events",
+                "Shoppers",
+                _link("Users", "group", "users.user"),
                 _link("Events", "bolt", "interactions.event"),
                 _link("Event types", "tune", "interactions.eventtype"),
             ),

@@ -14,6 +14,8 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
+from recsys.circuit import Circuit
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsys.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "recsys.file_broker:Transport"
@@ -38,7 +40,11 @@ def broker(url: str) -> dict[str, Any]:
     if url.startswith(("redis", "rediss", "sentinel", "unix")):
         # Redis hands a message out again when it was not acknowledged for this long. A longer training then meets
         # its own second message, which finds the run claimed and does nothing.
-        return {"broker_url": url, "broker_transport_options": {"visibility_timeout": 3600}}
+        # Without the other two, whoever sends a message to a server that hangs would wait for ever.
+        return {
+            "broker_url": url,
+            "broker_transport_options": {"visibility_timeout": 3600, "socket_connect_timeout": 2, "socket_timeout": 5},
+        }
     return {"broker_url": url}
 
 
@@ -48,6 +54,8 @@ def configuration() -> dict[str, Any]:
         **broker(settings.CELERY_BROKER_URL),
         "timezone": settings.CELERY_TIMEZONE,
         "broker_connection_retry_on_startup": True,
+        # Once, for a connection that went stale: whoever sends is often a web request.
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         "task_ignore_result": True,
         "result_expires": None,
         "task_serializer": "json",
@@ -67,7 +75,25 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("recsys")
+class Application(Celery):
+    """Celery, sending nothing for a moment after the broker was out of reach: an outage costs one wait, not many."""
+
+    _broker = Circuit("the broker", pause=5.0)
+
+    def send_task(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a message. Raises kombu's OperationalError, at once while the broker is left alone."""
+        if not self._broker.may_try():
+            raise OperationalError("The broker was out of reach a moment ago and is left alone for now.")
+        try:
+            sent = super().send_task(*args, **kwargs)
+        except (OperationalError, OSError) as problem:  # the latter from the broker of files: disk full, no rights
+            self._broker.failed(problem)
+            raise OperationalError(str(problem)) from problem
+        self._broker.worked()
+        return sent
+
+
+app = Application("recsys")
 app.add_defaults(configuration)
 app.autodiscover_tasks()
 

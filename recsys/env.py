@@ -23,6 +23,11 @@ class Environment(BaseSettings):
         default="",
         description="Signs sessions and entry tokens. Required when DEBUG is off; at least 50 characters.",
     )
+    SECRET_KEY_FALLBACKS: str = Field(
+        default="",
+        description="Former values of SECRET_KEY, separated by commas: what they signed (entry tokens, visitor ids) "
+        "stays valid.",
+    )
     DEBUG: bool = Field(default=False, description="Show errors in detail. Never on in production.")
     ALLOWED_HOSTS: str = Field(
         default="localhost,127.0.0.1,[::1]", description="Host names served, separated by commas."

@@ -14,7 +14,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="storefront:home")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # A page only: describing itself (OPTIONS) would need a template it does not have.
+    path(
+        "api/docs/",
+        SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]),
+        name="docs",
+    ),
     path("api/v1/", include("apps.catalog.urls")),
     path("api/v1/", include("apps.users.urls")),
     path("api/v1/", include("apps.interactions.urls")),

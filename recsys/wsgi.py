@@ -12,11 +12,17 @@ application = get_wsgi_application()
 def _warm_up() -> None:
     import structlog
     from django.db import Error, close_old_connections
+    from django.urls import get_resolver
 
     from apps.recommend import serving_state
+    from apps.recommend.asking import Ask
+    from apps.recommend.serve import recommend
 
     try:
-        serving_state.current()
+        state = serving_state.current()
+        _ = get_resolver().url_patterns  # imports every view
+        for placement in list(state.plans)[:1]:
+            recommend(Ask(placement=placement, explain=True))  # opens the cache and touches the models' pages
     except Error as problem:
         # No database yet, or not migrated: come up all the same and answer /health; requests load what they need.
         structlog.get_logger(__name__).warning("not warmed up", problem=str(problem))

@@ -109,11 +109,13 @@ def _problem_of(exc: Exception) -> tuple[Problem | None, dict[str, str]]:
 
 
 def _flat(detail: Any, path: str = "") -> Iterator[FieldError]:
-    """DRF's nested errors as a flat list: {"a": {"b": ["x"]}} is a.b: x."""
+    """DRF's nested errors as a flat list: {"a": {"b": ["x"]}} is a.b: x, and {"a": {2: ["x"]}} is a[2]: x."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            whole = name == "non_field_errors"
-            yield from _flat(inner, path if whole else f"{path}.{name}".lstrip("."))
+            if name == "non_field_errors":
+                yield from _flat(inner, path)
+            else:  # DRF numbers the entries of a list
+                yield from _flat(inner, f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}".lstrip("."))
     elif isinstance(detail, list):
         for position, inner in enumerate(detail):
             nested = isinstance(inner, (dict, list))

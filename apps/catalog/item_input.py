@@ -52,6 +52,25 @@ def _address(value: str) -> str:
     return value
 
 
+def _moment_or_number(value: object) -> object:
+    """Digits alone are a date such as 20261121 or seconds since 1970; pydantic would take any for seconds."""
+    if isinstance(value, bool):
+        raise ValueError("A time must be text in ISO 8601, or seconds since 1970.")  # noqa: TRY004 - for pydantic
+    if isinstance(value, str) and value.strip().isdecimal():
+        digits = value.strip()
+        if len(digits) == 8:
+            return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+        if len(digits) < 8:
+            raise ValueError("A time must be text in ISO 8601, or seconds since 1970.")
+    return value
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("Should be a whole number.")  # noqa: TRY004 - for pydantic
+    return value
+
+
 def _moment(value: datetime) -> datetime:
     if not 1900 <= value.year < 3000:
         raise ValueError("The year must lie between 1900 and 2999.")
@@ -99,7 +118,7 @@ Address = Annotated[str, _length(0, 2000), AfterValidator(_address)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Language = Annotated[str, AfterValidator(_language)]
-Moment = Annotated[datetime, AfterValidator(_moment)]
+Moment = Annotated[datetime, BeforeValidator(_moment_or_number), AfterValidator(_moment)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -119,7 +138,7 @@ class ItemInput:
     price: Price | None = None
     currency: Annotated[str, AfterValidator(_currency_or_none)] = ""
     prices: dict[Currency, Price] = Field(default_factory=dict, max_length=200)
-    stock: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    stock: Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=2_147_483_647)] | None = None
     available: bool = True
     url: Address = ""
     image_url: Address = ""
@@ -193,6 +212,8 @@ def _field_error(error: ErrorDetails) -> FieldError:
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "value_error" and cause:
         return FieldError(field, str(cause))
+    if error["type"] == "too_long":
+        return FieldError(field, f"May have at most {error['ctx']['max_length']} entries.")
     return FieldError(
         field or "(empty name)", _WORDING.get(error["type"]) or f"{error['msg'].replace('Input should', 'Should', 1)}."
     )

@@ -116,6 +116,8 @@ def category_id_of(external_id: str) -> int | None:
 
     Of several with one name, the one highest in the tree, then the oldest.
     """
+    if "\x00" in external_id:  # PostgreSQL refuses to look for it
+        return None
     exact = Category.objects.filter(external_id=external_id).values_list("id", flat=True).first()
     if exact is not None:
         return exact
@@ -130,6 +132,8 @@ def category_tree() -> CategoryTree:
 
 def item_facts(external_id: str) -> ItemFacts | None:
     """One item, None when it is unknown or deleted. Three queries."""
+    if "\x00" in external_id:
+        return None
     rows = facts_of(items_listed().filter(external_id=external_id))
     return rows[0] if rows else None
 

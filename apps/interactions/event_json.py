@@ -28,6 +28,7 @@ FIELDS = (
 _IDS = ("user_id", "item_id", "event_id", "session_id")
 _TEXTS = ("interaction_type", "currency", "token", "query")
 _NUMBERS = ("value", "quantity")
+QUERY_MAX = 1_000
 
 
 def event_from_json(entry: object) -> EventInput:
@@ -51,7 +52,12 @@ def event_from_json(entry: object) -> EventInput:
     properties = said.pop("properties", {})
     if not isinstance(properties, Mapping):
         raise Rejected("properties", "properties must be a JSON object.")
-    if query := said.pop("query", ""):
+    query = said.pop("query", "")
+    if len(query) > QUERY_MAX:
+        raise Rejected("query", f"query is longer than {QUERY_MAX} characters.")
+    if "\x00" in query:
+        raise Rejected("query", "query must not contain the NUL character.")
+    if query:
         properties = {**properties, "query": query}
     return EventInput(event_type=said.pop("interaction_type", ""), properties=properties or None, **said)
 

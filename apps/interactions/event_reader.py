@@ -123,8 +123,8 @@ class EventReader:
     def _checked_time(self, when: datetime) -> datetime:
         try:
             at = (when if when.tzinfo is not None else when.replace(tzinfo=self._zone)).astimezone(UTC)
-        except OverflowError:
-            raise Rejected("occurred_at", "occurred_at lies before 1995.") from None
+        except OverflowError:  # the first or the last day that there is, in a zone that takes it over the edge
+            raise Rejected("occurred_at", "occurred_at is not a time.") from None
         if at > self._latest:
             raise Rejected("occurred_at", f"occurred_at lies in the future ({at.isoformat()}).")
         if at < EARLIEST:

@@ -77,7 +77,7 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_type_id} {self.event_id}"
+        return self.event_id
 
 
 class Attribution(models.Model):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "event_counts",
     "event_lag_seconds",
     "event_worth",
+    "events_since",
     "recent_taste",
 ]
 
@@ -95,6 +97,11 @@ def event_counts() -> dict[str, int]:
     names = dict(EventType.objects.values_list("id", "name"))
     counted = Event.objects.order_by().values_list("event_type_id").annotate(events=Count("id"))
     return dict.fromkeys(names.values(), 0) | {names[code]: events for code, events in counted}
+
+
+def events_since(moment: datetime, at_most: int) -> int:
+    """How many events occurred since `moment`, counted up to `at_most` by an index. Cheap however many there are."""
+    return Event.objects.order_by().filter(occurred_at__gte=moment)[:at_most].count()
 
 
 def event_lag_seconds() -> float:

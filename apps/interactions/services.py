@@ -1,7 +1,6 @@
 """Writes: recording events."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -20,38 +19,35 @@ __all__ = ["EventInput", "EventResult", "events_record"]
 def events_record(events: Sequence[EventInput], *, received_at: datetime | None = None) -> list[EventResult]:
     """Store each event once, by its event id; one result for each event, in order.
 
-    Bad events are "rejected" with field and reason while the good ones are stored; an event id that is known,
-    or comes twice in `events`, is "duplicate" and changes nothing. Users are created on their first event.
-    Taste events move their users' taste revision, once a call. Any number of events; memory grows with it,
-    so files come in batches of some 10,000. Reads first, then writes everything in one transaction.
+    Bad events are "rejected" with field and reason while the good ones are stored; a good one whose event id is
+    known, or came with a good one earlier in `events`, is "duplicate" and changes nothing. Users are created on
+    their first event. Taste events move their users' taste revision, once a call. Any number of events; memory
+    grows with it, so files come in batches of some 10,000. Reads first, then writes everything in one transaction.
     """
     now = received_at or timezone.now()
     reader = EventReader(now=now, zone=timezone.get_default_timezone())
     results: dict[int, EventResult] = {}
-    rows: dict[str, EventRow] = {}
-    places: dict[str, int] = {}
-    repeats: list[tuple[int, str]] = []
+    read: list[tuple[int, EventRow]] = []
     for place, event in enumerate(events):
         try:
-            row = reader.read(event)
+            read.append((place, reader.read(event)))
         except Rejected as error:
             results[place] = _rejected(error, event.event_id)
-            continue
-        if row.event_id in rows:
-            repeats.append((place, row.event_id))
-        else:
-            rows[row.event_id] = row
-            places[row.event_id] = place
 
-    for event_id, refusal in _items_resolve(rows).items():
-        del rows[event_id]
-        results[places[event_id]] = _rejected(refusal, event_id)
+    refused = _items_resolve([row for _, row in read])
+    rows: dict[str, EventRow] = {}
+    accepted: list[tuple[int, EventRow]] = []
+    for number, (place, row) in enumerate(read):
+        if number in refused:
+            results[place] = _rejected(refused[number], row.event_id)
+        else:
+            accepted.append((place, row))
+            rows.setdefault(row.event_id, row)
     inserted = _store(list(rows.values()), received_at=now)
-    for event_id, row in rows.items():
-        results[places[event_id]] = EventResult("stored" if event_id in inserted else "duplicate", event_id, row.user)
-    for place, event_id in repeats:
-        first = results[places[event_id]]
-        results[place] = replace(first, status="duplicate") if first.status == "stored" else first
+    for place, row in accepted:
+        first = rows[row.event_id]
+        stored = row is first and row.event_id in inserted
+        results[place] = EventResult("stored" if stored else "duplicate", row.event_id, first.user)
     return [results[place] for place in range(len(events))]
 
 
@@ -59,24 +55,24 @@ def _rejected(error: Rejected, event_id: str) -> EventResult:
     return EventResult("rejected", event_id=event_id, field=error.field, reason=str(error), code=error.code)
 
 
-def _items_resolve(rows: dict[str, EventRow]) -> dict[str, Rejected]:
-    """Set `item_pk` of every row that names an item; the rows that name none of the catalog, with why."""
-    known = catalog.item_ids_of(external_ids=list({row.item for row in rows.values() if row.item}), deleted=True)
-    tokens = {row.attribution.item_id for row in rows.values() if isinstance(row.attribution, EntryToken)}
+def _items_resolve(rows: Sequence[EventRow]) -> dict[int, Rejected]:
+    """Set `item_pk` of every row that names an item; the positions of rows that name none of the catalog, with why."""
+    known = catalog.item_ids_of(external_ids=list({row.item for row in rows if row.item}), deleted=True)
+    tokens = {row.attribution.item_id for row in rows if isinstance(row.attribution, EntryToken)}
     existing = catalog.external_ids_of(ids=list(tokens)) if tokens else {}
-    refused: dict[str, Rejected] = {}
-    for event_id, row in rows.items():
+    refused: dict[int, Rejected] = {}
+    for number, row in enumerate(rows):
         token = row.attribution if isinstance(row.attribution, EntryToken) else None
         if row.item:
             row.item_pk = known.get(row.item)
             if row.item_pk is None:
-                refused[event_id] = Rejected("item_id", f"There is no item {row.item!r}.", "unknown_item")
+                refused[number] = Rejected("item_id", f"There is no item {row.item!r}.", "unknown_item")
             elif token is not None and token.item_id != row.item_pk:
-                refused[event_id] = Rejected("token", f"The token is not for item {row.item!r}.", "bad_token")
+                refused[number] = Rejected("token", f"The token is not for item {row.item!r}.", "bad_token")
         elif token is not None:
             row.item_pk = token.item_id
             if token.item_id not in existing:
-                refused[event_id] = Rejected("token", "The token's item no longer exists.", "unknown_item")
+                refused[number] = Rejected("token", "The token's item no longer exists.", "unknown_item")
     return refused
 
 

@@ -43,6 +43,11 @@ def activate(
         switch(version, by=by, reason=reason, instead_of=instead_of)
 
 
+def version_before(model: str) -> str | None:
+    """The version that `roll_back` would try first; None when there is none."""
+    return next(iter(_earlier(model)), None)
+
+
 def roll_back(model: str, by: str) -> str:
     """Make the version that was active before the active one active again and return its name.
 

@@ -39,7 +39,7 @@ class OptionsSerializer(StrictSerializer):
     exclude = ExcludeField(required=False, help_text="Ids of items to leave out.")
     category = TextField(max_length=255, required=False, help_text="Only this category and those below it.")
     explain = serializers.BooleanField(default=False, help_text="Say why, with each item.")
-    user_token = TextField(max_length=1000, required=False, help_text="Public keys: who a known user is.")
+    user_token = TextField(max_length=5000, required=False, help_text="Public keys: who a known user is.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One name for each thing."""

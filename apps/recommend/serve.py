@@ -192,7 +192,9 @@ def _candidates(pipeline: Pipeline, question: _Question) -> Slate:
         category=question.category,
         text=question.ask.text,
     )
-    cached = result_cache.get(key, state.catalog)
+    # A pipeline without models costs no more than a look into the cache, and must know an item as soon as it is there.
+    keep = bool(pipeline.spec.models)
+    cached = result_cache.get(key, state.catalog) if keep else None
     if cached is not None:
         return cached
     query = question.query if personal else Query(seeds=question.seeds, text=question.ask.text, now=question.now)
@@ -204,7 +206,8 @@ def _candidates(pipeline: Pipeline, question: _Question) -> Slate:
         PIPELINE_FAILURES.labels(pipeline=pipeline.spec.name).inc()
         log.exception("pipeline failed", pipeline=pipeline.spec.name, placement=question.plan.placement)
         return Slate.empty()
-    result_cache.put(key, slate, state.catalog)
+    if keep:
+        result_cache.put(key, slate, state.catalog)
     return slate
 
 

@@ -38,10 +38,9 @@ def _options(request: Request, shape: type[shapes.OptionsSerializer]) -> dict[st
 def _answer(ask: Ask) -> dict[str, Any]:
     try:
         return shapes.answer(recommend(ask))
-    except NotFound as missing:
-        raise Problem(404, missing.detail, field=missing.field) from None
     except Refused as refused:
-        raise Problem(400, refused.detail, field=refused.field) from None
+        status = 404 if isinstance(refused, NotFound) else 400
+        raise Problem(status, refused.detail, field=refused.field) from None
 
 
 def _common(options: dict[str, Any]) -> dict[str, Any]:
@@ -201,32 +200,40 @@ class Recommendations(APIView):
         if "requests" not in body:
             one = shapes.QuestionSerializer(data=body)
             one.is_valid(raise_exception=True)
-            return Response(_answer(_asked(request, one.validated_data, frozenset())))
+            return Response(_answered(request, one.validated_data))
         together = shapes.TogetherSerializer(data=body)
         together.is_valid(raise_exception=True)
         results: list[dict[str, Any]] = []
         shown: frozenset[str] = frozenset()
-        for question in together.validated_data["requests"]:
-            results.append(_answer(_asked(request, question, shown)))
+        for number, question in enumerate(together.validated_data["requests"]):
+            results.append(_answered(request, question, shown, f"requests[{number}]."))
             if together.validated_data["distinct"]:
                 shown |= {entry["item_id"] for entry in results[-1]["recommendations"]}
         return Response({"results": results})
 
 
-def _asked(request: Request, question: dict[str, Any], shown: frozenset[str]) -> Ask:
+def _answered(
+    request: Request, question: dict[str, Any], shown: frozenset[str] = frozenset(), path: str = ""
+) -> dict[str, Any]:
+    """One answer, without the items `shown` already. A problem names the fields as they were sent, below `path`."""
     context = question.get("context", {})
     common = _common(question)
     common["category"] = common["category"] or context.get("category")
     common["exclude"] |= shown
-    return Ask(
-        placement=question["placement"],
-        user=_user(request, question),
-        items=tuple(question.get("item_ids", ())),
-        text=context.get("query", ""),
-        **common,
-    )
+    sent_as = {"item_id": "item_ids", "category": "category" if "category" in question else "context.category"}
+    try:
+        ask = Ask(
+            placement=question["placement"],
+            user=_user(request, question),
+            items=tuple(question.get("item_ids", ())),
+            text=context.get("query", ""),
+            **common,
+        )
+        return _answer(ask)
+    except Problem as problem:
+        field = path + sent_as.get(problem.field or "", problem.field or "")
+        raise Problem(problem.status_code, str(problem.detail), field=field, code=problem.code) from None
 
 
 def _user(request: Request, options: dict[str, Any]) -> str | None:
-    user = options.get("user_id")
-    return None if user is None else acting_user(request, user)
+    return acting_user(request, options.get("user_id"), options.get("user_token", ""))

@@ -9,19 +9,19 @@ from apps.users.api_keys import KeyFacts
 from apps.users.tokens import BadUserToken, user_token_verify, visitor_id_is_ours
 
 
-def acting_user(request: Request, user_id: str | None) -> str | None:
+def acting_user(request: Request, user_id: str | None, user_token: str = "") -> str | None:
     """The external id of the user the request may act for, None for nobody in particular.
 
     A secret key may act for anybody. A public key acts for a visitor whose id we issued, or for the user that a
-    valid `user_token` names (header X-User-Token, or the query's or body's `user_token`); with a token, `user_id`
-    may be left out. Raises a 403 problem naming `user_id`, or `user_token` when the token is bad.
+    valid `user_token` names (the one given, header X-User-Token, or the query's or body's `user_token`); with a
+    token, `user_id` may be left out. Raises a 403 problem naming `user_id`, or `user_token` when the token is bad.
     """
     key = request.auth
     if not isinstance(key, KeyFacts):
         raise Problem(401, "This needs an API key.")
     if not key.public:
         return user_id
-    token = _token(request)
+    token = user_token or _token(request)
     if token:
         try:
             spoken_for = user_token_verify(token)

@@ -108,5 +108,6 @@ def export_user(external_id: str) -> dict[str, Any] | None:
 
 
 def _by_external_id(external_id: str) -> User | None:
-    user = User.objects.select_related("merged_into").filter(external_id=external_id).first()
+    users = User.objects.select_related("merged_into").filter(erased_at__isnull=True)
+    user = users.filter(external_id=external_id).first()
     return user and (user.merged_into or user)

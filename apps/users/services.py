@@ -99,10 +99,10 @@ def user_put(
     with transaction.atomic():
         user, created = User.objects.get_or_create(external_id=external_id, defaults=values)
         if not created and values:
-            user_id = user.merged_into_id or user.pk
-            User.objects.filter(pk=user_id).update(**values)
-            if "personalised" in values:
-                taste_changed([user_id])
+            users = User.objects.filter(pk=user.merged_into_id or user.pk)
+            if personalised is not None:  # no cached list may survive a changed wish
+                users.exclude(personalised=personalised).update(taste_revision=F("taste_revision") + 1)
+            users.update(**values)
     return created
 
 
@@ -144,10 +144,12 @@ def users_merge(visitor: str, into: str) -> int:
 def user_erase(external_id: str) -> None:
     """Erase a user and the visitors merged into them: ids and attributes go, and every app erases what it holds.
 
-    The rows stay, under random ids, because counts refer to them. Raises UnknownUser.
+    The rows stay, under random ids, because events do, and what is counted refers to them. Nothing leads from them to
+    the person. Raises UnknownUser.
     """
     with transaction.atomic():
-        user = User.objects.select_for_update(of=("self",)).filter(external_id=external_id).first()
+        known = User.objects.select_for_update(of=("self",)).filter(erased_at__isnull=True)
+        user = known.filter(external_id=external_id).first()
         if user is None:
             raise UnknownUser(external_id)
         root = user.merged_into_id or user.pk

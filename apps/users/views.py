@@ -74,7 +74,11 @@ class UserView(APIView):
         responses={204: None, 404: ProblemSerializer},
     )
     def delete(self, request: Request, user_id: str) -> Response:
-        """Erase a user, and the visitors merged into them, from every store."""
+        """Erase a user, and the visitors merged into them.
+
+        Their ids, attributes, searches and everything else that says who they were are gone from every store.
+        Their events stay, so that counts remain right, as those of somebody nobody can name.
+        """
         user_id = external_id_in_path(user_id, "user_id")
         try:
             services.user_erase(user_id)

@@ -142,6 +142,13 @@ def test_new_arrivals_come_newest_first(trained_shop: None, api: APIClient) -> N
     assert ids(api.get(f"{V1}/recommendations/new", {"limit": 2}))[0] == "brand-new"
 
 
+def test_a_new_item_is_among_the_arrivals_at_once_though_they_were_asked_for_before(shop: None, api: APIClient) -> None:
+    for name in ("one", "two"):
+        items_upsert([parse_item({"item_id": name, "title": "Just in", "categories": ["Home > Lamps"]})])
+        for asked in ({"limit": 2}, {"limit": 2, "category": "Lamps"}):
+            assert ids(api.get(f"{V1}/recommendations/new", asked))[0] == name
+
+
 def test_limit_exclude_and_category_are_obeyed(trained_shop: None, api: APIClient) -> None:
     found = ids(
         api.get(f"{V1}/recommendations/popular", {"limit": 20, "category": "Lamps", "exclude": ["lamp-1", "lamp-2"]})
@@ -248,6 +255,26 @@ def test_a_malformed_question_is_refused_naming_the_field(
     assert field in [error["field"] for error in response.json()["errors"]]
 
 
+@pytest.mark.parametrize(
+    ("question", "status", "field"),
+    [
+        ({"placement": "attic"}, 404, "placement"),
+        ({"placement": "home", "item_ids": ["no-such-item"]}, 404, "item_ids"),
+        ({"placement": "home", "item_ids": ["mug-1", 1.5]}, 400, "item_ids[1]"),
+        ({"placement": "home", "category": "Spaceships"}, 404, "category"),
+        ({"placement": "home", "context": {"category": "Spaceships"}}, 404, "context.category"),
+        ({"placement": "home", "context": {"colour": "red"}}, 400, "context.colour"),
+    ],
+)
+def test_a_question_with_a_body_is_refused_naming_the_field_as_it_was_sent(
+    shop: None, api: APIClient, question: dict[str, Any], status: int, field: str
+) -> None:
+    for body, path in ((question, ""), ([{"placement": "popular"}, question], "requests[1].")):
+        response = api.post(f"{V1}/recommendations", body, format="json")
+        assert response.status_code == status, response.content
+        assert [error["field"] for error in response.json()["errors"]] == [path + field]
+
+
 def test_without_a_key_401_and_without_the_scope_403(shop: None) -> None:
     client = APIClient()
     assert client.get(f"{V1}/recommendations/popular").status_code == 401
@@ -265,6 +292,21 @@ def test_a_browser_key_reads_for_its_own_visitor_only(trained_shop: None) -> Non
     token = user_token_sign("shopper-1", 60)
     signed = client.get(f"{V1}/recommendations/user/shopper-1", {"limit": 3}, HTTP_X_USER_TOKEN=token)
     assert kinds(ids(signed)) == {"mug"}
+
+
+def test_a_user_token_says_who_is_asking_wherever_it_is_sent(trained_shop: None) -> None:
+    _, key = api_key_create(name="browser", kind="public", allowed_origins=["*"])
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    token = user_token_sign("shopper-1", 60)
+    question = {"placement": "home", "limit": 3, "user_token": token}
+    assert kinds(ids(client.post(f"{V1}/recommendations", question, format="json"))) == {"mug"}
+    answers = client.post(f"{V1}/recommendations", [question, question | {"user_id": "shopper-1"}], format="json")
+    for answer in answers.json()["results"]:
+        assert kinds([entry["item_id"] for entry in answer["recommendations"]]) == {"mug"}
+    other = client.post(f"{V1}/recommendations", [question | {"user_id": "shopper-2"}], format="json")
+    assert other.status_code == 403
+    assert other.json()["errors"][0]["field"] == "requests[0].user_id"
 
 
 def test_someone_who_opted_out_is_treated_as_a_new_visitor(trained_shop: None, api: APIClient) -> None:

@@ -73,7 +73,12 @@ def test_a_fragment_is_personal_only_for_those_who_can_show_who_they_are(trained
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/fragments/attic", 404), ("/fragments/home?count=abc", 400), ("/fragments/home?count=0", 400)],
+    [
+        ("/fragments/attic", 404),
+        ("/fragments/home?count=abc", 400),
+        ("/fragments/home?limit=0", 400),
+        ("/fragments/home?category=%00", 404),
+    ],
 )
 def test_a_fragment_says_what_was_wrong(shop: None, client: Client, path: str, status: int) -> None:
     assert client.get(path).status_code == status

@@ -1,19 +1,20 @@
 """Model versions: what was measured, which one answers, and the buttons that change that."""
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from apps.recommend import publish
 from apps.recommend.admin.asking import LookOnly, done
+from apps.recommend.admin.figures import figure, figures_table, interval, pairs, table
 from apps.recommend.model_store import DamagedModel
 from apps.recommend.models import ModelVersion
 from apps.recommend.publish import CannotPublish
@@ -22,35 +23,58 @@ _LIST = "admin:recommend_modelversion_changelist"
 
 
 class AboutVersion(BaseDialogForm):
-    """Asks before a version is switched, and shows what is known of it."""
+    """Asks before a version is switched, and says from which to which."""
 
     def render_before_template(self) -> str:
         version = ModelVersion.objects.get(pk=self.object_id)
         active = ModelVersion.objects.filter(model=version.model, active=True).first()
-        return format_html(
-            "<p><strong>{}</strong>, NDCG@10 {}<br>Answering now: {}</p>",
-            version,
-            _figure(version, "ndcg@10"),
-            active or "no version",
-        )
+        lines = [
+            [name, f"{row}, NDCG@10 {figure(row, 'ndcg@10')}" if row else "no version"]
+            for name, row in {"Answering now": active, "Afterwards": self.wanted(version)}.items()
+        ]
+        return format_html('<div style="margin-top: 1rem">{}</div>', table([], lines))
+
+    def wanted(self, version: ModelVersion) -> ModelVersion | None:
+        """The version that would answer."""
+        return version
+
+
+class AboutRollBack(AboutVersion):
+    """The same, towards the version before the active one."""
+
+    def wanted(self, version: ModelVersion) -> ModelVersion | None:
+        return ModelVersion.objects.filter(version=publish.version_before(version.model)).first()
 
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(LookOnly):
     """Everything that was trained, the latest first."""
 
+    about = (
+        "What each training produced. Of each model one version is active and answers; web processes follow a switch "
+        "within seconds. Figures were measured on events that the version had not seen; higher is better."
+    )
+    list_before_template = "admin/about.html"
     list_display = ["version", "state", "algorithm", "ndcg", "recall", "hit_rate", "over_popularity", "created_at"]
     list_filter = ["model", "algorithm", "active"]
     search_fields = ["version"]
     list_per_page = 50
     fieldsets = [
-        (None, {"fields": ["version", "state", "model", "algorithm", "created_at", "damage"]}),
+        (None, {"fields": ["version", "state", "model", "algorithm", "created_at"]}),
         ("Measured on the latest tenth of events, which it had not seen", {"fields": ["measured"]}),
         ("Made from", {"fields": ["data", "parameters", "surroundings"]}),
         ("Manifest", {"fields": ["whole_manifest"], "classes": ["collapse"]}),
     ]
     actions_row = ["activate_version", "roll_back_model"]
     actions_detail = ["activate_version", "roll_back_model"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
+        return super().get_queryset(request).defer("manifest")  # long, and only one page shows it
+
+    def get_fieldsets(self, request: HttpRequest, obj: ModelVersion | None = None) -> Any:
+        if obj is None or not obj.damage:
+            return self.fieldsets
+        return [("Damaged", {"fields": ["damage"]}), *self.fieldsets]
 
     @display(
         description="state",
@@ -66,51 +90,41 @@ class ModelVersionAdmin(LookOnly):
 
     @display(description="NDCG@10")
     def ndcg(self, version: ModelVersion) -> str:
-        return _figure(version, "ndcg@10")
+        return figure(version, "ndcg@10")
 
     @display(description="recall@10")
     def recall(self, version: ModelVersion) -> str:
-        return _figure(version, "recall@10")
+        return figure(version, "recall@10")
 
     @display(description="hit rate@10")
     def hit_rate(self, version: ModelVersion) -> str:
-        return _figure(version, "hit_rate@10")
+        return figure(version, "hit_rate@10")
 
     @display(description="NDCG@10 over popularity")
     def over_popularity(self, version: ModelVersion) -> str:
-        return _interval(version.metrics.get("minus_popularity", {}).get("ndcg@10"), sign="+")
+        return interval(version.metrics.get("minus_popularity", {}).get("ndcg@10"), sign="+")
 
     @display(description="figures")
-    def measured(self, version: ModelVersion) -> str:
-        metrics = version.metrics
-        if not metrics:
-            return "Not measured: there were too few events."
-        columns = {
-            "this version": metrics["figures"],
-            "popularity": metrics["popularity"],
-            "difference": metrics["minus_popularity"],
-            "difference to the active recipe": metrics.get("minus_active") or {},
-        }
-        rows = [[name, *(_interval(column.get(name)) for column in columns.values())] for name in metrics["figures"]]
-        return _table(["", *columns], rows)
+    def measured(self, version: ModelVersion) -> SafeString | str:
+        return figures_table(version)
 
     @display(description="data")
-    def data(self, version: ModelVersion) -> str:
-        return _pairs(version.manifest.get("data", {}))
+    def data(self, version: ModelVersion) -> SafeString:
+        return pairs(version.manifest.get("data", {}))
 
     @display(description="parameters")
-    def parameters(self, version: ModelVersion) -> str:
-        return _pairs(version.manifest.get("recipe", {}).get("parameters", {}))
+    def parameters(self, version: ModelVersion) -> SafeString:
+        return pairs(version.manifest.get("recipe", {}).get("parameters", {}))
 
     @display(description="software")
-    def surroundings(self, version: ModelVersion) -> str:
+    def surroundings(self, version: ModelVersion) -> SafeString:
         code = {"code": version.manifest.get("code_version", "")}
-        return _pairs(code | version.manifest.get("libraries", {}))
+        return pairs(code | version.manifest.get("libraries", {}))
 
     @display(description="manifest.json")
-    def whole_manifest(self, version: ModelVersion) -> str:
+    def whole_manifest(self, version: ModelVersion) -> SafeString:
         return format_html(
-            '<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>',
+            '<pre style="white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem">{}</pre>',
             json.dumps(version.manifest, indent=2),
         )
 
@@ -142,7 +156,7 @@ class ModelVersionAdmin(LookOnly):
         dialog={
             "title": "Roll this model back?",
             "description": "The version that answered before the active one is activated again.",
-            "form_class": AboutVersion,
+            "form_class": AboutRollBack,
             "form_submit_text": "Roll back",
         },
     )
@@ -155,27 +169,3 @@ class ModelVersionAdmin(LookOnly):
         else:
             self.message_user(request, f"Rolled back: {version} is active.", messages.SUCCESS)
         return done(request, reverse(_LIST))
-
-
-def _figure(version: ModelVersion, name: str) -> str:
-    figure = version.metrics.get("figures", {}).get(name)
-    return f"{figure['mean']:.4f}" if figure else "–"
-
-
-def _interval(figure: Mapping[str, float] | None, sign: str = "") -> str:
-    if not figure:
-        return "–"
-    text = f"{figure['mean']:{sign}.4f}"
-    return f"{text} [{figure['low']:{sign}.4f}, {figure['high']:{sign}.4f}]" if "low" in figure else text
-
-
-def _pairs(values: Mapping[str, Any]) -> SafeString:
-    shown = [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in values.items()]
-    return _table([], [[name.replace("_", " "), value] for name, value in shown])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
-    cell = '<td style="padding: .15rem 1.5rem .15rem 0; white-space: nowrap">{}</td>'
-    lines = [format_html_join("", cell, ((text,) for text in row)) for row in ([head, *rows] if head else rows)]
-    body = format_html_join("", "<tr>{}</tr>", ((line,) for line in lines))
-    return format_html('<div style="overflow-x: auto"><table>{}</table></div>', body)

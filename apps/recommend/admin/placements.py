@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -28,6 +29,10 @@ class PlacementForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Placement
         fields = ["key", "label", "page_type", "pipeline", "count", "active"]
+        help_texts = {
+            "page_type": "Where in the shop it is. For your own overview.",
+            "active": "Off: pages leave this shelf out.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,7 +64,9 @@ class PlacementAdmin(ModelAdmin):
     """List and edit placements. Web processes follow within a second."""
 
     form = PlacementForm
-    list_display = ["key", "label", "page_type", "pipeline_name", "count", "is_active"]
+    about = "Named spots in the shop and what is shown there. Pages follow a change within a second."
+    list_before_template = "admin/about.html"
+    list_display = ["label", "key", "page_type", "pipeline_name", "falls_back_to", "items", "is_active"]
     list_filter = ["page_type", "active"]
     search_fields = ["key", "label"]
     fieldsets = [
@@ -70,7 +77,17 @@ class PlacementAdmin(ModelAdmin):
     @display(description="pipeline", ordering="pipeline")
     def pipeline_name(self, placement: Placement) -> str:
         pipeline = pipelines().get(placement.pipeline)
-        return f"{pipeline.spec.label} ({placement.pipeline})" if pipeline else f"{placement.pipeline} (missing)"
+        return pipeline.spec.label if pipeline else f"{placement.pipeline} (missing)"
+
+    @display(description="when that falls short")
+    def falls_back_to(self, placement: Placement) -> str:
+        known = pipelines()
+        asked = (known[name].spec.label if name in known else f"{name} (missing)" for name in placement.fallback)
+        return ", ".join(asked) or "–"
+
+    @display(description="items", ordering="count")
+    def items(self, placement: Placement) -> str:
+        return str(placement.count or f"{settings.DEFAULT_RECOMMENDATION_COUNT} (default)")
 
     @display(description="active", boolean=True, ordering="active")
     def is_active(self, placement: Placement) -> bool:

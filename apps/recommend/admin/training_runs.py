@@ -36,13 +36,16 @@ class WhatToTrain(BaseDialogForm):
 class TrainingRunAdmin(LookOnly):
     """Everything that was asked for, the latest first. The list follows open runs by itself."""
 
-    list_display = ["model", "state", "bar", "requested_at", "requested_by", "took", "message"]
+    about = (
+        "Each training of each model. A version that is clearly worse than the active one is kept but not activated."
+    )
+    list_display = ["model", "state", "bar", "message", "requested_at", "requested_by", "took"]
     list_filter = ["model", "status"]
     list_select_related = ["version"]
     list_per_page = 50
     list_before_template = "recommend/admin/open_runs.html"
     fieldsets = [
-        (None, {"fields": ["model", "state", "bar", "message", "version"]}),
+        (None, {"fields": ["model", "state", "bar", "message"]}),
         ("When", {"fields": ["requested_at", "requested_by", "started_at", "finished_at", "took"]}),
         ("Who", {"fields": ["worker", "attempts", "heartbeat_at", "lease_expires_at"]}),
     ]
@@ -64,10 +67,13 @@ class TrainingRunAdmin(LookOnly):
     def state(self, run: TrainingRun) -> str:
         return run.status
 
-    @display(description="progress")
+    @display(description="progress, then version")
     def bar(self, run: TrainingRun) -> str:
         if run.status not in OPEN:
-            return str(run.version or "–")
+            if run.version is None:
+                return "–"
+            address = reverse("admin:recommend_modelversion_change", args=[run.version.pk])
+            return format_html('<a href="{}">{}</a>', address, run.version)
         percent = round(100 * run.progress)
         return format_html(
             '<div role="progressbar" aria-valuenow="{}" style="width: 10rem; height: .5rem; border-radius: .25rem; '

@@ -211,9 +211,7 @@ class Evidence:
         return cls(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int16))
 
     @classmethod
-    def of_events(
-        cls, rows: Rows, weights: Scores, types: NDArray[np.int16], worth: Mapping[int, EventWorth]
-    ) -> Self:
+    def of_events(cls, rows: Rows, weights: Scores, types: NDArray[np.int16], worth: Mapping[int, EventWorth]) -> Self:
         """One entry an item from one entry an event, in the order of the events (latest first).
 
         An item's weights add up; its type is that of the strongest event that speaks for it and was not undone since.

@@ -49,7 +49,13 @@ def test_a_throttled_caller_is_told_when_to_come_back() -> None:
 
 def test_nested_validation_errors_are_told_by_their_path() -> None:
     error = exceptions.ValidationError(
-        {"a": ["one", "two"], "b": {"c": ["three"]}, "d": [{}, {"e": ["four"]}], "non_field_errors": ["five"]}
+        {
+            "a": ["one", "two"],
+            "b": {"c": ["three"]},
+            "d": [{}, {"e": ["four"]}],
+            "f": {3: ["six"]},
+            "non_field_errors": ["five"],
+        }
     )
     said = document(error)
     assert [(one["field"], one["detail"]) for one in said["errors"]] == [
@@ -57,9 +63,10 @@ def test_nested_validation_errors_are_told_by_their_path() -> None:
         ("a", "two"),
         ("b.c", "three"),
         ("d[1].e", "four"),
+        ("f[3]", "six"),
         ("body", "five"),
     ]
-    assert said["detail"] == "a: one (4 more)"
+    assert said["detail"] == "a: one (5 more)"
 
 
 def test_a_problem_names_its_fields() -> None:

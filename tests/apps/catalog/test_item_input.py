@@ -43,12 +43,14 @@ def test_whatever_is_sent_is_an_item_or_refused_with_the_fields_at_fault(raw: ob
         ("brand", "x" * 256), ("tags", "a,b"), ("tags", {"a": 1}),
         ("price", "-1"), ("price", "NaN"), ("price", True), ("price", "10000000000"),
         ("currency", "gbp"), ("currency", "POUND"), ("currency", 826), ("prices", {"eur": 1}), ("prices", [1]),
-        ("stock", -1), ("stock", 1.5), ("stock", 2**31), ("stock", "many"), ("available", "maybe"), ("available", 2),
+        ("stock", -1), ("stock", 1.5), ("stock", 2**31), ("stock", "many"), ("stock", True),
+        ("available", "maybe"), ("available", 2),
         ("url", "javascript:alert(1)"), ("url", "JaVaScRiPt:alert(1)"), ("url", "data:text/html,x"),
         ("url", "//evil.example"), ("url", "/\\evil.example"), ("url", "https://"), ("url", "https://a b"),
         ("url", "https:/\\evil"), ("url", "java\tscript:x"), ("url", "http://[a"), ("image_url", "x.png"),
         ("image_url", 'https://x.example/"onerror="x'), ("image_url", "/" + "x" * 2000),
-        ("published_at", "yesterday"), ("published_at", "0001-01-01"), ("published_at", 10**30),
+        ("published_at", "yesterday"), ("published_at", "0001-01-01"), ("published_at", 10**30), ("published_at", True),
+        ("published_at", "2026"), ("published_at", "20261399"),
         ("expires_at", {"year": 2024}), ("parent_id", "a"), ("parent_id", [1]),
         ("attributes", [1]), ("attributes", {"x": float("nan")}), ("attributes", {"\x00": 1}), ("colour", "red"),
     ],
@@ -90,6 +92,18 @@ def test_a_time_without_zone_is_the_shops(settings: Any) -> None:
     row = parse_item({"item_id": "a", "title": "A", "published_at": "2024-03-01T09:00:00"})
     assert row.published_at is not None
     assert row.published_at.timestamp() == 1709251200
+
+
+@pytest.mark.parametrize("said", ["20240301", "2024-03-01", "1709251200", 1709251200, "2024-03-01T00:00Z"])
+def test_digits_alone_are_a_date_or_seconds(settings: Any, said: object) -> None:
+    settings.TIME_ZONE = "UTC"
+    row = parse_item({"item_id": "a", "title": "A", "published_at": said})
+    assert row.published_at is not None
+    assert row.published_at.timestamp() == 1709251200
+
+
+def test_too_long_a_list_is_told_how_long_it_may_be() -> None:
+    assert errors(tags=["a"] * 201) == {"tags": "May have at most 200 entries."}
 
 
 def test_an_item_cannot_be_changed_after_it_was_checked() -> None:

@@ -101,6 +101,8 @@ def test_a_token_of_another_item_names_the_token(post: Post, items: dict[str, in
         ({"properties": []}, 400, "properties"),
         ({"properties": "x"}, 400, "properties"),
         ({"query": 1}, 400, "query"),
+        ({"query": "x" * 1_001}, 400, "query"),
+        ({"query": "a\x00"}, 400, "query"),
         ({"token": 7}, 400, "token"),
         ({"event_id": ""}, 201, ""),
         ({"page_location": "https://…"}, 400, "page_location"),

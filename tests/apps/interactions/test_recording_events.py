@@ -113,6 +113,19 @@ def test_a_repeat_of_a_rejected_event_is_rejected_too(items: dict[str, int], vie
     assert [r.status for r in results] == ["rejected", "rejected"]
 
 
+def test_a_good_event_is_stored_though_a_rejected_one_had_its_id(items: dict[str, int], view: View) -> None:
+    results = events_record(
+        [
+            view(event_id="e", item_id="nothing"),
+            view(event_id="e"),
+            view(event_id="e"),
+            view(event_id="e", item_id="no"),
+        ]
+    )
+    assert [r.status for r in results] == ["rejected", "stored", "duplicate", "rejected"]
+    assert Event.objects.get().item_id == items["lamp"]
+
+
 def test_rejected_events_create_no_user(items: dict[str, int], view: View) -> None:
     events_record([view(item_id="nothing")])
     assert not User.objects.exists()

@@ -53,6 +53,11 @@ def test_a_public_key_acts_for_the_user_its_token_names_and_for_no_other() -> No
         assert refused(request, "bob") == "user_id"
 
 
+def test_a_token_may_come_with_the_question_it_is_for() -> None:
+    assert acting_user(asked(public_key()), "ann", user_token_sign("ann", 60)) == "ann"
+    assert acting_user(asked(secret_key()), None, user_token_sign("ann", 60)) is None
+
+
 def test_a_bad_token_is_refused_even_where_none_was_needed() -> None:
     assert refused(asked(public_key(), token="forged"), visitor_id_issue()) == "user_token"
     with pytest.raises(Problem) as problem:

@@ -97,6 +97,9 @@ def test_turning_personalisation_off_moves_the_revision_so_no_cached_list_surviv
     assert after is not None
     assert not after.personalised
     assert after.taste_revision > before.taste_revision
+    user_put("ann", personalised=False)
+    assert user_by_external_id("ann") == after
+    assert User.objects.get(external_id="ann").last_seen_at is None
 
 
 class TestMerge:
@@ -177,6 +180,15 @@ class TestErasure:
         users_merge("v", "ann")
         user_erase("v")
         assert user_by_external_id("ann") is None
+
+    def test_the_id_an_erased_user_is_kept_under_leads_nowhere(self) -> None:
+        row = make_user("ann")
+        user_erase("ann")
+        kept_under = User.objects.get(pk=row).external_id
+        assert user_by_external_id(kept_under) is None
+        assert export_user(kept_under) is None
+        with pytest.raises(UnknownUser):
+            user_erase(kept_under)
 
     def test_an_unknown_user_cannot_be_erased(self) -> None:
         with pytest.raises(UnknownUser):

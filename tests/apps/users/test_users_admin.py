@@ -1,7 +1,10 @@
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.test import Client
+from django.urls import reverse
 
 from apps.users.api_keys import key_facts
 from apps.users.models import ApiKey, User
@@ -57,9 +60,14 @@ def test_of_a_key_that_exists_only_name_and_origins_can_be_changed(admin_client:
     assert key_facts(plain).origins == {"*"}  # type: ignore[union-attr]
 
 
-def test_keys_are_revoked_never_deleted(admin_client: Client) -> None:
-    key, plain = api_key_create(name="a")
-    admin_client.post(KEYS, {"action": "revoke", "_selected_action": [key.pk]})
+def test_keys_are_revoked_after_a_question_and_never_deleted(admin_client: Client) -> None:
+    key, plain = api_key_create(name="Till")
+    address = reverse("admin:users_apikey_revoke", args=[key.pk])
+    question = admin_client.get(address).content.decode()
+    assert "Revoke this key?" in question
+    assert "Till" in question
+    assert key_facts(plain).valid  # type: ignore[union-attr]
+    assert admin_client.post(address, {"_form_submitted": "on"}).status_code == 302
     assert not key_facts(plain).valid  # type: ignore[union-attr]
     assert admin_client.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"}).status_code == 403
     assert "delete_selected" not in admin_client.get(KEYS).content.decode()
@@ -80,9 +88,53 @@ def test_users_are_erased_singly_and_by_selection(admin_client: Client) -> None:
     users_merge("v", "bob")
     assert admin_client.post(f"{USERS}{make_user('ann')}/delete/", {"post": "yes"}).status_code == 302
     ids = list(User.objects.filter(external_id__in=["v", "bob"]).values_list("pk", flat=True))
-    admin_client.post(USERS, {"action": "erase", "_selected_action": ids})
+    chosen = {"action": "delete_selected", "_selected_action": ids}
+    assert "It cannot be undone." in admin_client.post(USERS, chosen).content.decode()
+    assert User.objects.filter(erased_at__isnull=False).count() == 1
+    admin_client.post(USERS, chosen | {"post": "yes"})
     assert User.objects.filter(erased_at__isnull=False).count() == 3
     assert [user_by_external_id(name) for name in ("ann", "bob", "v")] == [None, None, None]
+
+
+def test_the_log_of_what_staff_did_names_no_user_for_an_erasure_to_miss(admin_client: Client) -> None:
+    pk = make_user("ann")
+    admin_client.post(f"{USERS}{pk}/change/", {"personalised": "", "attributes": "{}"})
+    admin_client.post(f"{USERS}{pk}/delete/", {"post": "yes"})
+    logged = list(LogEntry.objects.values_list("object_id", "object_repr"))
+    assert [object_id for object_id, _ in logged] == [str(pk)] * 2
+    assert not [text for _, text in logged if "ann" in text]
+
+
+def test_what_a_key_may_is_said_in_words(admin_client: Client) -> None:
+    api_key_create(name="all")
+    api_key_create(name="some", scopes=["catalog:read"])
+    page = admin_client.get(KEYS).content.decode()
+    assert "everything" in page
+    assert "read items and categories" in page
+    assert "catalog:read" not in page
+
+
+@pytest.mark.parametrize("kind", ["user", "group"])
+def test_staff_and_roles_have_the_looks_of_the_other_pages(admin_client: Client, kind: str) -> None:
+    page = admin_client.get(f"/admin/auth/{kind}/add/").content.decode()
+    name = "username" if kind == "user" else "name"
+    [field] = re.findall(rf'<input[^>]*name="{name}"[^>]*>', page)
+    assert "rounded-default" in field
+
+
+def test_staff_can_be_added_and_given_a_role(admin_client: Client, django_user_model: type) -> None:
+    role = Group.objects.create(name="Merchandiser")
+    said = {"username": "eve", "usable_password": "true", "password1": "shelf-life-9", "password2": "shelf-life-9"}
+    added = admin_client.post("/admin/auth/user/add/", said)
+    eve = django_user_model.objects.get(username="eve")  # type: ignore[attr-defined]
+    assert added.headers["Location"] == f"/admin/auth/user/{eve.pk}/change/"
+    rights = {"username": "eve", "is_active": "on", "is_staff": "on", "groups": [role.pk]} | {
+        f"{field}_{part}": value
+        for field in ("date_joined", "last_login")
+        for part, value in enumerate(["2026-01-02", "03:04:05"] if field == "date_joined" else ["", ""])
+    }
+    assert admin_client.post(added.headers["Location"], rights).status_code == 302
+    assert list(eve.groups.all()) == [role]
 
 
 def test_every_page_opens_and_users_cannot_be_made_by_hand(admin_client: Client) -> None:

@@ -91,6 +91,7 @@ class Command(BaseCommand):
         with self._step("Web, worker and clock") as say:
             celery = ["celery", "--app", "celery_worker"]
             web = ["granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2"]
+            web += ["--blocking-threads", "4", "--respawn-failed-workers"]
             figures = settings.VAR_DIR / "metrics"
             shutil.rmtree(figures, ignore_errors=True)
             figures.mkdir(parents=True)
@@ -99,9 +100,7 @@ class Command(BaseCommand):
                 "OMP_NUM_THREADS": "1",
                 "PROMETHEUS_MULTIPROC_DIR": str(figures),
             }
-            processes.start(
-                "web", [*web, "--blocking-threads", "4", "recsys.wsgi:application"], more_environment=environment
-            )
+            processes.start("web", [*web, "recsys.wsgi:application"], more_environment=environment)
             processes.start("worker", [*celery, "worker", "--loglevel", "WARNING"])
             processes.start("beat", [*celery, "beat", "--pidfile=", "--loglevel", "WARNING"])
             deadline = time.monotonic() + READY_SECONDS

@@ -3,9 +3,10 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.recommend import model_store, publish, tasks
+from apps.recommend.admin.schedule import how_often
 from apps.recommend.models import ModelVersion, TrainingRun
 from recsys import schedule
 
@@ -54,7 +55,10 @@ def test_a_version_page_shows_its_manifest(admin_client, registered):
     text = page.content.decode()
     assert page.status_code == 200
     assert "popularity.npy" in text
-    assert "0.1234 [0.1100, 0.1400]" in text
+    assert "0.1234" in text
+    assert "0.1100 – 0.1400" in text
+    assert "hit rate@10" not in text  # not measured
+    assert "For 9 users" in text
     assert 'name="_save"' not in text
 
 
@@ -63,6 +67,26 @@ def test_asking_shows_a_question_and_changes_nothing(admin_client, registered):
     page = admin_client.get(reverse("admin:recommend_modelversion_activate_version", args=[version.pk]))
     assert "Activate this version?" in page.content.decode()
     assert publish.active_versions() == {}
+
+
+def test_the_question_says_from_which_version_to_which(admin_client, registered):
+    first, second = registered(1), registered(2)
+    publish.activate(first.version, "")
+    publish.activate(second.version, "")
+    address = reverse("admin:recommend_modelversion_roll_back_model", args=[second.pk])
+    page = admin_client.get(address).content.decode()
+    assert page.index("Answering now") < page.index(second.version) < page.index("Afterwards")
+    assert page.index("Afterwards") < page.index(first.version)
+    publish.roll_back("popular", "")
+    assert "no version" in admin_client.get(address).content.decode()
+
+
+def test_a_damaged_version_says_why(admin_client, registered):
+    version = registered(1)
+    address = reverse("admin:recommend_modelversion_change", args=[version.pk])
+    assert "Damaged" not in admin_client.get(address).content.decode()
+    publish.mark_damaged(version.version, "popularity.npy is missing")
+    assert "popularity.npy is missing" in admin_client.get(address).content.decode()
 
 
 def test_activate_and_roll_back(admin_client, registered):
@@ -116,12 +140,12 @@ def test_the_list_of_runs_follows_open_ones(admin_client):
     page = admin_client.get(address).content.decode()
     assert "learning from everything" in page
     assert 'aria-valuenow="53"' in page
-    assert 'hx-trigger="every 3s"' in page
+    assert 'id="open-runs"' in page
     assert admin_client.get(reverse("admin:recommend_trainingrun_change", args=[run.pk])).status_code == 200
     TrainingRun.objects.update(status="failed", message="Out of paper.")
     page = admin_client.get(address).content.decode()
     assert "Out of paper." in page
-    assert 'hx-trigger="every 3s"' not in page
+    assert 'id="open-runs"' not in page  # which ends the asking
 
 
 def test_the_schedule_is_seeded_once_and_can_be_edited(admin_client, settings):
@@ -141,6 +165,34 @@ def test_the_schedule_is_seeded_once_and_can_be_edited(admin_client, settings):
     page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[task.pk]))
     assert page.status_code == 200
     assert "apps.recommend.tasks.train_scheduled" in page.content.decode()
+    assert "every 2 hours" in page.content.decode()
+    intervals = admin_client.get(reverse("admin:django_celery_beat_intervalschedule_changelist")).content.decode()
+    assert "every 2 hours" in intervals
+    assert "Train every model" in intervals
+
+
+def test_editing_a_task_keeps_what_the_form_does_not_show(admin_client):
+    schedule.seed()
+    task = PeriodicTask.objects.get(task="apps.recommend.tasks.train_scheduled")
+    half_a_day = IntervalSchedule.objects.create(every=12, period="hours")
+    said = {
+        "name": task.name, "enabled": "on", "interval": half_a_day.pk, "task": task.task, "args": "[]",
+        "kwargs": "{}", "expire_seconds": task.expire_seconds, "start_time_0": "", "start_time_1": "",
+    }  # fmt: skip
+    PeriodicTask.objects.filter(pk=task.pk).update(headers='{"x": 1}')
+    answer = admin_client.post(reverse("admin:django_celery_beat_periodictask_change", args=[task.pk]), said)
+    assert answer.status_code == 302, answer.context["adminform"].errors
+    task.refresh_from_db()
+    assert (task.interval, task.enabled, task.headers) == (half_a_day, True, '{"x": 1}')
+
+
+@pytest.mark.parametrize(
+    ("every", "period", "words"),
+    [(3600, "seconds", "every hour"), (90, "seconds", "every 90 seconds"), (172_800, "seconds", "every 2 days"),
+     (1, "days", "every day"), (5, "minutes", "every 5 minutes")],
+)  # fmt: skip
+def test_intervals_are_said_in_words(every: int, period: str, words: str):
+    assert how_often(IntervalSchedule(every=every, period=period)) == words
 
 
 def test_every_scheduled_task_exists(db):

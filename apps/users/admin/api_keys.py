@@ -1,77 +1,23 @@
-"""Users and API keys, for the shop's staff."""
+"""API keys: made, shown once, revoked."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apps.users import services
 from apps.users.api_keys import PUBLIC_SCOPES, SCOPES, read_origin
-from apps.users.models import ApiKey, User
-
-
-@admin.register(User)
-class UserAdmin(ModelAdmin):
-    """Look users up, turn personalisation off for one, erase one. Users come with their first event."""
-
-    list_display = ["external_id", "who", "personalised", "created_at", "last_seen_at"]
-    list_filter = ["anonymous", "personalised", ("erased_at", admin.EmptyFieldListFilter)]
-    search_fields = ["external_id"]
-    fields = [
-        "external_id", "anonymous", "personalised", "attributes", "merged_into", "taste_revision",
-        "created_at", "last_seen_at", "erased_at",
-    ]  # fmt: skip
-    readonly_fields = [name for name in fields if name != "personalised"]
-    list_select_related = ["merged_into"]
-    show_full_result_count = False
-    actions = ["erase"]
-
-    @display(description="who", label={"person": "info", "visitor": "", "merged": "warning", "erased": "danger"})
-    def who(self, user: User) -> str:
-        if user.erased_at:
-            return "erased"
-        if user.merged_into_id:
-            return "merged"
-        return "visitor" if user.anonymous else "person"
-
-    @action(description="Erase the selected users and everything held about them", permissions=["delete"])
-    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        ids = list(queryset.filter(erased_at__isnull=True).values_list("external_id", flat=True))
-        erased = 0
-        for external_id in ids:
-            try:
-                services.user_erase(external_id)
-            except services.UnknownUser:
-                continue  # a visitor of a user erased a moment ago
-            erased += 1
-        self.message_user(request, f"{erased} erased.")
-
-    def save_model(self, request: HttpRequest, obj: User, form: forms.Form, change: bool) -> None:
-        services.user_put(obj.external_id, personalised=obj.personalised)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
-    def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        # Erasing keeps the row, so nothing that refers to it stands in the way.
-        return [str(one) for one in objs], {"users": len(objs)}, set(), []
-
-    def delete_model(self, request: HttpRequest, obj: User) -> None:
-        services.user_erase(obj.external_id)
+from apps.users.models import ApiKey
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -108,15 +54,38 @@ class ApiKeyForm(forms.ModelForm):
             raise forms.ValidationError(str(error)) from None
 
 
+class AboutKey(BaseDialogForm):
+    """Asks before a key is ended, and says which one it is."""
+
+    def render_before_template(self) -> str:
+        return format_html('<p style="margin-top: 1rem"><strong>{}</strong></p>', ApiKey.objects.get(pk=self.object_id))
+
+
+class Revoked(admin.SimpleListFilter):
+    """Keys that were ended, or those that were not."""
+
+    title = "state"
+    parameter_name = "revoked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Not revoked"), ("yes", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        return queryset.filter(revoked_at__isnull=self.value() == "no") if self.value() in {"no", "yes"} else queryset
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
     """Make, rename and revoke keys. A key is shown once, when it is made."""
 
     form = ApiKeyForm
+    about = "What shops call the API with: secret keys on servers, public keys in browsers."
+    list_before_template = "admin/about.html"
     list_display = ["name", "start", "kind", "may", "created_at", "state"]
-    list_filter = ["kind", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_filter = ["kind", Revoked]
     search_fields = ["name", "prefix"]
-    actions = ["revoke"]
+    actions_row = ["revoke"]
+    actions_detail = ["revoke"]
 
     @display(description="key")
     def start(self, key: ApiKey) -> str:
@@ -124,7 +93,10 @@ class ApiKeyAdmin(ModelAdmin):
 
     @display(description="may")
     def may(self, key: ApiKey) -> str:
-        return ", ".join(sorted(PUBLIC_SCOPES) if key.kind == ApiKey.Kind.PUBLIC else key.scopes)
+        held = PUBLIC_SCOPES if key.kind == ApiKey.Kind.PUBLIC else key.scopes
+        if set(held) == set(SCOPES):
+            return "everything"
+        return ", ".join(text.lower() for name, text in SCOPES.items() if name in held) or "nothing"
 
     @display(description="state", label={"valid": "success", "expired": "warning", "revoked": "danger"})
     def state(self, key: ApiKey) -> str:
@@ -132,12 +104,23 @@ class ApiKeyAdmin(ModelAdmin):
             return "revoked"
         return "expired" if key.expires_at and key.expires_at <= timezone.now() else "valid"
 
-    @action(description="Revoke the selected keys", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        keys = list(queryset)
-        for key in keys:
-            services.api_key_revoke(key_id=key.pk)
-        self.message_user(request, f"{len(keys)} revoked. All processes refuse them within five seconds.")
+    @action(
+        description="Revoke",
+        icon="block",
+        permissions=["change"],
+        dialog={
+            "title": "Revoke this key?",
+            "description": "Whoever uses it is refused within five seconds. A revoked key cannot be made valid again.",
+            "form_class": AboutKey,
+            "form_submit_text": "Revoke",
+        },
+    )
+    def revoke(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        key = ApiKey.objects.get(pk=object_id)
+        services.api_key_revoke(key_id=key.pk)
+        self.message_user(request, f"{key} is revoked. All processes refuse it within five seconds.", messages.SUCCESS)
+        address = reverse("admin:users_apikey_changelist")
+        return HttpResponse(headers={"HX-Redirect": address}) if "HX-Request" in request.headers else redirect(address)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         if obj is None:

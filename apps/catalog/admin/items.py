@@ -1,24 +1,25 @@
-"""Items and categories, for the shop's merchandisers."""
+"""Items, for the shop's merchandisers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeNumericFilter
 from unfold.decorators import action, display
-from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.catalog import services
 from apps.catalog.category_paths import CategoryTree
 from apps.catalog.item_input import ITEM_FIELDS
-from apps.catalog.models import Category, Item
+from apps.catalog.models import Item
 from apps.catalog.prices import price_text
 
 
@@ -51,6 +52,18 @@ class Deleted(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
         return queryset.filter(deleted_at__isnull=self.value() != "yes")
 
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for place, choice in enumerate(super().choices(changelist)):
+            yield choice if place else choice | {"display": "Not deleted"}
+
+
+class ReadableJSONField(forms.JSONField):
+    """JSON that people read: one entry to a line."""
+
+    def prepare_value(self, value: Any) -> Any:
+        shown = super().prepare_value(value)  # what was typed comes back as it was
+        return shown if isinstance(value, InvalidJSONInput) else json.dumps(value, indent=2, ensure_ascii=False)
+
 
 class ItemForm(forms.ModelForm):
     """Checks an item as the API does."""
@@ -63,10 +76,35 @@ class ItemForm(forms.ModelForm):
             "external_id", "title", "description", "brand", "categories", "tags", "price", "currency", "prices",
             "stock", "available", "url", "image_url", "published_at", "expires_at", "parent", "titles", "attributes",
         ]  # fmt: skip
+        field_classes = dict.fromkeys(("prices", "titles", "attributes"), ReadableJSONField)
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+            "prices": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "titles": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "attributes": UnfoldAdminTextareaWidget(attrs={"rows": 7}),
+        }
+        labels = {
+            "prices": "Other prices", "url": "Page address", "image_url": "Picture address",
+            "published_at": "Shown from", "expires_at": "Shown until", "parent": "Variant of",
+            "titles": "Titles in other languages", "attributes": "Anything else",
+        }  # fmt: skip
+        help_texts = {
+            "currency": "Three letters, such as EUR. Empty: the shop's currency.",
+            "prices": 'Prices in other currencies, as JSON: {"EUR": "12.50"}.',
+            "available": "Off: never recommended, although it stays in the catalog.",
+            "url": "Where a click leads.",
+            "published_at": "Not recommended before. Empty: at once.",
+            "expires_at": "Not recommended afterwards. Empty: no end.",
+            "parent": "The item that this one is a size, colour or other variant of.",
+            "titles": 'Per language, as JSON: {"de": "Tasse"}.',
+            "attributes": "As JSON. Kept and handed out as it is.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["tags"] = ", ".join(self.instance.tags)
+        if self.instance.price is not None:
+            self.initial["price"] = price_text(self.instance.price)
 
     def clean_tags(self) -> list[str]:
         return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
@@ -95,6 +133,8 @@ class ItemAdmin(ModelAdmin):
     """Find, look at and edit items. Every save goes into the change feed, so shelves follow within seconds."""
 
     form = ItemForm
+    about = "What can be recommended. Shelves follow a change within seconds."
+    list_before_template = "admin/about.html"
     list_display = ["picture", "title", "external_id", "brand", "in_categories", "price_shown", "stock", "shown"]
     list_display_links = ["picture", "title"]
     list_filter = [Deleted, "available", InCategory, ("brand", FieldTextFilter), ("price", RangeNumericFilter)]
@@ -102,14 +142,13 @@ class ItemAdmin(ModelAdmin):
     list_per_page = 50
     search_fields = ["external_id", "title", "brand"]
     search_help_text = "Search id, title and brand"
-    show_full_result_count = False
     autocomplete_fields = ["categories", "parent"]
     actions = ["hide", "show"]
     fieldsets = [
         (None, {"fields": ["external_id", "title", "description", "brand", "categories", "tags"]}),
         ("Price and stock", {"fields": [("price", "currency"), "prices", ("stock", "available")]}),
         ("Addresses", {"fields": ["url", "image_url"]}),
-        ("More", {"fields": [("published_at", "expires_at"), "parent", "titles", "attributes"]}),
+        ("More", {"fields": ["published_at", "expires_at", "parent", "titles", "attributes"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
@@ -153,7 +192,7 @@ class ItemAdmin(ModelAdmin):
 
     def _set_available(self, request: HttpRequest, queryset: QuerySet[Item], available: bool) -> None:
         changed = services.items_set_available(list(queryset.values_list("pk", flat=True)), available=available)
-        self.message_user(request, f"{changed} changed.")
+        self.message_user(request, f"{changed} changed. Shelves follow within seconds.")
 
     def save_model(self, request: HttpRequest, obj: Item, form: forms.Form, change: bool) -> None:
         row = form.row  # type: ignore[attr-defined]  # ItemForm's
@@ -177,75 +216,3 @@ class ItemAdmin(ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
         for external_id in queryset.values_list("external_id", flat=True):
             services.item_delete(external_id)
-
-
-class TreeChangeList(ChangeList):
-    """Categories in the order of the tree, each above what lies below it."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        asked = set(self.queryset.values_list("pk", flat=True))
-        ordered = [(depth, node.id) for depth, node in CategoryTree().in_order() if node.id in asked]
-        if self.multi_page and not self.show_all:
-            ordered = ordered[(self.page_num - 1) * self.list_per_page : self.page_num * self.list_per_page]
-        rows = self.queryset.in_bulk([pk for _, pk in ordered])
-        self.result_list = [rows[pk] for _, pk in ordered]
-        for category, (depth, _) in zip(self.result_list, ordered, strict=True):
-            category.depth = depth
-
-
-class CategoryForm(forms.ModelForm):
-    """Checks a category's id."""
-
-    class Meta:
-        model = Category
-        fields = ["external_id", "name", "parent"]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        parent = cleaned.get("parent")
-        try:
-            services.category_check(category_id=self.instance.pk, parent_id=parent.pk if parent else None)
-        except ValueError as error:
-            self.add_error("parent", str(error))
-        return cleaned
-
-
-@admin.register(Category)
-class CategoryAdmin(ModelAdmin):
-    """The tree of categories."""
-
-    form = CategoryForm
-    list_display = ["in_tree", "external_id", "items_in_it"]
-    list_display_links = ["in_tree"]
-    list_per_page = 200
-    search_fields = ["name", "external_id"]
-    sortable_by = ()
-    autocomplete_fields = ["parent"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        return super().get_queryset(request).annotate(item_count=Count("items"))
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return TreeChangeList
-
-    @display(description="category")
-    def in_tree(self, category: Category) -> SafeString:
-        indent = 1.5 * category.depth  # type: ignore[attr-defined]  # set by TreeChangeList
-        return format_html('<span style="padding-left:{}rem">{}</span>', indent, category.name)
-
-    @display(description="items in it")
-    def items_in_it(self, category: Category) -> int:
-        return int(category.item_count)  # type: ignore[attr-defined]  # annotated above
-
-    def save_model(self, request: HttpRequest, obj: Category, form: forms.Form, change: bool) -> None:
-        obj.pk = services.category_save(
-            external_id=obj.external_id, name=obj.name, parent_id=obj.parent_id, category_id=obj.pk
-        )
-
-    def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        services.category_delete(obj.pk)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
-        for pk in queryset.values_list("pk", flat=True):
-            services.category_delete(pk)
