@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.api.problems import Problem
-from apps.api.values import external_id, storable_json, storable_text
+from apps.api.values import MAX_ID_LENGTH, external_id, storable_json, storable_text
 
 
-@extend_schema_field(OpenApiTypes.STR)
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH})
 class ExternalIdField(serializers.Field[str, Any, str, Any]):
     """A shop's own id: 1 to 255 printable characters; whole numbers are accepted and become text."""
 

@@ -12,6 +12,7 @@ from tests.architecture.source import ROOT
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
+COMMAND_OF_THE_DEMO = "apps/storefront/management/commands/demo.py"
 OURS = ("web", "worker", "trainer", "beat", "migrate")
 
 
@@ -50,9 +51,17 @@ def test_our_services_get_no_variable_that_nobody_reads(name: str) -> None:
     assert set(SERVICES[name]["environment"]) <= {*Environment.model_fields, "OPENBLAS_NUM_THREADS"}
 
 
+@pytest.mark.parametrize(
+    "path", ["docker-compose.yml", "deploy/Dockerfile", "docs/how-to/run-in-production.md", COMMAND_OF_THE_DEMO]
+)
+@pytest.mark.parametrize("option", ["--blocking-threads", "--respawn-failed-workers", "--workers-kill-timeout"])
+def test_wherever_the_web_server_is_started_it_is_told_what_its_own_defaults_get_wrong(path: str, option: str) -> None:
+    assert option in (ROOT / path).read_text()
+
+
 def test_it_holds_no_secret_and_stands_without_an_environment_file() -> None:
-    for variable in ("SECRET_KEY", "POSTGRES_PASSWORD", "OPENAI_API_KEY"):
-        assert set(re.findall(rf"\$\{{{variable}[^}}]*\}}", TEXT)) == {f"${{{variable}:-}}"}
+    for variable in ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "POSTGRES_PASSWORD", "OPENAI_API_KEY"):
+        assert set(re.findall(rf"\$\{{{variable}\b[^}}]*\}}", TEXT)) == {f"${{{variable}:-}}"}
 
 
 def test_only_the_web_service_has_a_port_and_only_on_this_machine() -> None:

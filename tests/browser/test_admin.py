@@ -40,7 +40,7 @@ def test_an_edited_placement_is_what_the_shop_shows(
     def scenario(page: Any) -> None:
         sign_in(page, admin_address)
         page.screenshot(path=screenshots / "admin-overview.png", full_page=True)
-        page.get_by_role("main").get_by_role("link", name="Recommended for you").click()
+        page.locator("td").get_by_role("link", name="Recommended for you").click()
         page.get_by_label("Label").fill("Loved by everybody")
         page.get_by_label("Pipeline").select_option("popular")
         page.get_by_label("Count").fill("4")
@@ -82,7 +82,7 @@ def test_every_page_fits_its_window_and_leaves_a_picture(
             fits(page, name)
             page.screenshot(path=screenshots / f"admin-{name}-{size}.png", full_page=True)
         page.goto(f"{admin_address}recommend/modelversion/")
-        page.locator("#result_list a").first.click()
+        page.locator("#result_list tbody a").first.click()
         page.get_by_text("95 % interval").wait_for()
         fits(page, "version")
         page.screenshot(path=screenshots / f"admin-version-{size}.png", full_page=True)

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
-from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from hypothesis import strategies as st
 from apps.interactions.models import Event
 from apps.users.models import User
 from tests.factories import make_items
+from tests.processes import database_url
 
 Run = Callable[..., dict[str, Any]]
 
@@ -147,14 +147,6 @@ def test_rows_read_are_stored_known_or_rejected_whatever_the_file(
         assert run_import("import_events", file)[""] == (read, 0, stored + known, rejected)
 
 
-def _database_url() -> str:
-    """The test's own database, for a process of its own."""
-    said = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{said['NAME']}"
-    return f"postgres://{said['USER']}:{said['PASSWORD']}@{said['HOST']}:{said['PORT']}/{said['NAME']}"
-
-
 def _import_until(file: Path, signal_number: int) -> int:
     """Run the import in a process, send the signal once it has stored something; the exit status."""
     # Whoever runs these tests in the background has Ctrl-C switched off for them, and so for their children.
@@ -164,7 +156,7 @@ def _import_until(file: Path, signal_number: int) -> int:
     with subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": _database_url()},
+        env=os.environ | {"DATABASE_URL": database_url()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

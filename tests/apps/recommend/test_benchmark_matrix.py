@@ -16,7 +16,18 @@ def test_the_matrix_benchmark_measures_in_a_scratch_database(tmp_path: Path) -> 
         "DATABASE_URL": f"sqlite:///{tmp_path / 'shop.sqlite3'}",
     }
     done = subprocess.run(
-        [sys.executable, "manage.py", "benchmark", "matrix", "--events", "2000", "--rounds", "1", "--json", str(report)],
+        [
+            sys.executable,
+            "manage.py",
+            "benchmark",
+            "matrix",
+            "--events",
+            "2000",
+            "--rounds",
+            "1",
+            "--json",
+            str(report),
+        ],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -91,7 +91,7 @@ class Command(BaseCommand):
         with self._step("Web, worker and clock") as say:
             celery = ["celery", "--app", "celery_worker"]
             web = ["granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2"]
-            web += ["--blocking-threads", "4", "--respawn-failed-workers"]
+            web += ["--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
             figures = settings.VAR_DIR / "metrics"
             shutil.rmtree(figures, ignore_errors=True)
             figures.mkdir(parents=True)
