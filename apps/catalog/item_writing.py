@@ -119,10 +119,14 @@ def check_parents(rows: Sequence[ItemInput]) -> tuple[dict[str, int], dict[str, 
         ).values_list("external_id", "id", "parent_id")
     }
     becoming_variants = {row.item_id for row in rows}
+    variants = Item.objects.filter(parent__external_id__in=becoming_variants, deleted_at__isnull=True)
+    with_variants = set(variants.values_list("parent__external_id", flat=True))
     refused = {}
     for row in rows:
         if row.parent_id not in found:
             refused[row.item_id] = FieldError("parent_id", f"There is no item {row.parent_id!r}.")
+        elif row.item_id in with_variants:
+            refused[row.item_id] = FieldError("parent_id", "This item has variants, so it cannot be one itself.")
         elif found[row.parent_id][1] is not None or row.parent_id in becoming_variants:
             refused[row.item_id] = FieldError(
                 "parent_id", f"Item {row.parent_id!r} is itself a variant; name the item above it."

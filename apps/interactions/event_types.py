@@ -140,7 +140,6 @@ TYPES = (
     ),
 )
 BY_NAME = {kind.name: kind for kind in TYPES}
-BY_CODE = {kind.code: kind for kind in TYPES}
 
 _SEPARATORS = re.compile(r"[\s_./:-]+")
 

@@ -33,6 +33,7 @@ class LiveCatalog:
     expires: Times
     parent_ids: Ids
     cards: dict[str, NDArray[Any]]  # _CARD_COLUMNS, StringDType
+    hashes: NDArray[np.uint64]  # of the external ids
     category_pairs: NDArray[np.int64]  # (pairs, 2): item id, category id, ancestors included
 
     @classmethod
@@ -47,6 +48,7 @@ class LiveCatalog:
             expires=columns.expires,
             parent_ids=columns.parents,
             cards={name: _text(getattr(columns, name)) for name in _CARD_COLUMNS},
+            hashes=np.fromiter(map(_hash, columns.external_ids), np.uint64, len(columns)),
             category_pairs=columns.category_pairs,
         )
 
@@ -70,6 +72,7 @@ class LiveCatalog:
             expires=joined(self.expires, change.expires),
             parent_ids=joined(self.parent_ids, change.parent_ids),
             cards={name: joined(self.cards[name], change.cards[name]) for name in _CARD_COLUMNS},
+            hashes=joined(self.hashes, change.hashes),
             category_pairs=np.concatenate([old_pairs, change.category_pairs]),
         )
 
@@ -91,9 +94,12 @@ class LiveCatalog:
 
     @cached_property
     def _by_hash(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        hashes = np.fromiter((_hash(text) for text in self.cards["external_ids"]), np.uint64, len(self.ids))
-        order = np.argsort(hashes)
-        return hashes[order], order
+        order = np.argsort(self.hashes)
+        return self.hashes[order], order
+
+    def prepare(self) -> None:
+        """Make what requests look things up in now, so that none of them waits for it."""
+        _ = self._by_hash, self.items.by_category
 
     def row_of(self, external_id: str) -> int | None:
         """The row of an item by the shop's own id, None where there is none. O(log n), no dictionary of strings."""

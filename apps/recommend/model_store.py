@@ -232,12 +232,23 @@ def _read_manifest(directory: Path, version: str) -> dict[str, Any]:
         raise DamagedModel(f"{version}: its manifest cannot be read ({problem}).") from problem
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != version:
         raise DamagedModel(f"{version}: its manifest is of another format or another version.")
-    if not all(isinstance(manifest.get(part), dict) for part in ("arrays", "indexes", "files")):
-        raise DamagedModel(f"{version}: its manifest does not list the files.")
-    listed = {f"{name}.npy" for name in manifest["arrays"]} | {index["file"] for index in manifest["indexes"].values()}
+    if not _is_complete(manifest):
+        raise DamagedModel(f"{version}: its manifest does not describe the files.")
+    indexes = manifest["indexes"].values()
+    listed = {f"{name}.npy" for name in manifest["arrays"]} | {str(index["file"]) for index in indexes}
     if listed != set(manifest["files"]):
         raise DamagedModel(f"{version}: the manifest's arrays and indexes do not match its list of files.")
     return manifest
+
+
+def _is_complete(manifest: Mapping[str, Any]) -> bool:
+    """Whether the manifest says everything that reading relies on; what it says is checked against the files."""
+    needed = {"arrays": {"shape", "dtype"}, "indexes": {"kind", "file"}, "files": {"bytes", "sha256"}}
+    return "algorithm" in manifest and all(
+        isinstance(part := manifest.get(name), dict)
+        and all(isinstance(one, dict) and one.keys() >= keys for one in part.values())
+        for name, keys in needed.items()
+    )
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

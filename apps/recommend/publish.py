@@ -102,7 +102,8 @@ def prune(model: str) -> list[str]:
         if room and not row.damage:
             room -= 1
             continue
-        ModelVersion.objects.filter(pk=row.pk, active=False).update(deleted_at=timezone.now())
+        if not ModelVersion.objects.filter(pk=row.pk, active=False).update(deleted_at=timezone.now()):
+            continue  # somebody has activated it meanwhile
         model_store.remove(row.version)
         removed.append(row.version)
     running = set(

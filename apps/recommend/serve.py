@@ -36,7 +36,8 @@ def recommend(ask: Ask) -> Recommendation:
 
     Raises NotFound for a placement, seed item or category nobody knows, Refused for a limit out of range. An unknown
     user gets what a new visitor gets. A pipeline that fails or falls short is helped out by the placement's fallbacks.
-    Costs two SQL queries (who is it, what did they do) where candidates are not cached, one where they are.
+    Costs two SQL queries for a user (who is it, what did they do), one where candidates are cached and nothing is to be
+    explained; none for nobody in particular. A category costs one or two more.
     """
     started = time.perf_counter()
     state = serving_state.current()
@@ -104,11 +105,12 @@ class _Question:
     eligible: Mask  # what may be shown at all
     allowed: Mask  # of that, what this caller did not rule out
 
-    @cached_property
-    def query(self) -> Query:
-        """With the user's history, which is read when first needed."""
-        return Query(history=self._history(), seeds=self.seeds, text=self.ask.text, now=self.now)
+    def query(self, pipeline: Pipeline) -> Query:
+        """What `pipeline` is asked: with the user's history, read when first needed, if it depends on who asks."""
+        history = self._history if pipeline.spec.personal else Evidence.none()
+        return Query(history=history, seeds=self.seeds, text=self.ask.text, now=self.now)
 
+    @cached_property
     def _history(self) -> Evidence:
         if self.user is None or not self.user.personalised:
             return Evidence.none()
@@ -184,9 +186,11 @@ def _candidates(pipeline: Pipeline, question: _Question) -> Slate:
     """The pipeline's candidates, cached or computed; none, logged and counted, where it fails."""
     user, state = question.user, question.state
     personal = pipeline.spec.personal and user is not None and user.personalised
+    # The plan's digest names the models of its own pipelines only, and a caller may ask for another one.
+    versions = [state.models[name].version for name in pipeline.spec.models if name in state.models]
     key = CacheKey(
         plan=question.plan.digest,
-        pipeline=f"{pipeline.spec.name}@{pipeline.spec.digest()}",
+        pipeline=f"{pipeline.spec.name}@{pipeline.spec.digest()} {' '.join(versions)}",
         user=(user.id, user.taste_revision) if personal and user is not None else None,
         seeds=tuple(state.catalog.ids[question.seeds.rows].tolist()),
         category=question.category,
@@ -197,7 +201,7 @@ def _candidates(pipeline: Pipeline, question: _Question) -> Slate:
     cached = result_cache.get(key, state.catalog) if keep else None
     if cached is not None:
         return cached
-    query = question.query if personal else Query(seeds=question.seeds, text=question.ask.text, now=question.now)
+    query = question.query(pipeline)
     context = Context(items=state.catalog.items, eligible=question.eligible, models=state.models)
     try:
         slate = pipeline.run(query, context).slate
@@ -219,7 +223,8 @@ def _entries(picked: list[_Pick], question: _Question, recomm_id: uuid.UUID) -> 
         slate = pick.slate
         why: list[Reason] | list[None] = [None] * len(slate)
         if question.ask.explain:
-            why = reasons(slate, pick.pipeline.spec, question.query, state.models, catalog, state.worth)
+            query = question.query(pick.pipeline)
+            why = reasons(slate, pick.pipeline.spec, query, state.models, catalog, state.worth)
         for number, row in enumerate(slate.rows.tolist()):
             position += 1
             source = slate.source_names[slate.source[number]]

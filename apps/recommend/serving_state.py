@@ -63,6 +63,7 @@ class _Follower:
         with self._lock:
             old = self._state
             live = self._follow_catalog(old)
+            live.prepare()
             models = self._follow_models(old, live)
             placements = list(Placement.objects.filter(active=True))
             worth = snapshot.worth()

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -162,11 +162,6 @@ class Claim:
                     connection.close()
         finally:
             connection.close()
-
-
-def open_models(models: Collection[str]) -> set[str]:
-    """Which of `models` are queued or being trained."""
-    return set(TrainingRun.objects.filter(model__in=models, status__in=OPEN).values_list("model", flat=True))
 
 
 class Steps:

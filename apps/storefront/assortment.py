@@ -60,10 +60,6 @@ class Assortment:
         """The style called `key`. Raises KeyError."""
         return {style.key: style for style in self.styles}[key]
 
-    def kinds_of(self, department: str) -> list[Kind]:
-        """The kinds of a department, in the order of the file."""
-        return [kind for kind in self.kinds if kind.department == department]
-
 
 @cache
 def assortment() -> Assortment:

@@ -40,12 +40,6 @@ class KeyFacts:
     revoked_at: datetime | None
 
     is_authenticated = True
-    is_active = True
-
-    @property
-    def pk(self) -> int:
-        """What throttles count by."""
-        return self.id
 
     @property
     def valid(self) -> bool:
@@ -135,11 +129,12 @@ def browser_origins() -> frozenset[str]:
     """Every origin that some valid public key allows; may contain "*". Remembered for five seconds."""
     global _origins
     now = time.monotonic()
-    if _origins is None or now - _origins[0] >= REMEMBERED_SECONDS:
+    known = _origins  # another thread may forget it at any time
+    if known is None or now - known[0] >= REMEMBERED_SECONDS:
         keys = ApiKey.objects.filter(kind=ApiKey.Kind.PUBLIC, revoked_at__isnull=True)
         valid = keys.exclude(expires_at__lte=timezone.now()).values_list("allowed_origins", flat=True)
-        _origins = (now, frozenset(origin for origins in valid for origin in origins))
-    return _origins[1]
+        known = _origins = (now, frozenset(origin for origins in valid for origin in origins))
+    return known[1]
 
 
 def forget_keys() -> None:

@@ -7,6 +7,7 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
+from apps.recommend.engine.algorithms import als
 from apps.recommend.engine.algorithms.als import Als, AlsModel
 from apps.recommend.engine.types import Evidence, Query
 from tests import worlds
@@ -46,6 +47,14 @@ def test_folding_a_user_in_solves_the_published_equation(model: AlsModel) -> Non
     left = factors.T @ np.diag(confidence) @ factors + config.regularization * np.eye(config.factors)
     expected = np.linalg.solve(left, factors.T @ (confidence * preference))
     np.testing.assert_allclose(fold_in(model, rows, list(weights)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_scoring_many_users_in_blocks_changes_nothing(model: AlsModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = sparse.random_array((7, len(model.item_ids)), density=0.1, rng=np.random.default_rng(3), format="csr")
+    histories = sparse.csr_matrix(histories, dtype=np.float32)
+    at_once = model.score_batch(histories)
+    monkeypatch.setattr(als, "SYSTEM_NUMBERS", 3 * model.gram.size)
+    np.testing.assert_allclose(model.score_batch(histories), at_once, rtol=1e-4, atol=1e-6)
 
 
 def test_a_repeated_item_counts_once_with_the_sum_of_its_weights(model: AlsModel) -> None:

@@ -161,7 +161,7 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     rng = np.random.default_rng(0)
     users = rng.normal(0.0, 5.0, size=500)  # users differ far more than models do
     ours, theirs = users + 0.1 + rng.normal(0, 0.2, 500), users
-    difference = compare.paired_difference(ours, theirs, np.random.default_rng(1))
+    (difference,) = compare.intervals((ours - theirs)[:, None], np.random.default_rng(1))
     assert difference.low > 0
     alone = compare.intervals(np.stack([ours, theirs], axis=1), np.random.default_rng(1))
     assert alone[0].low < alone[1].high

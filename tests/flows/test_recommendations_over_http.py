@@ -4,12 +4,15 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.catalog.services import item_delete, item_patch, items_upsert, parse_item
 from apps.interactions.entry_token import verify
 from apps.interactions.services import EventInput, events_record
 from apps.recommend.models import ModelVersion, Placement
+from apps.recommend.train import train_model
 from apps.users.services import api_key_create, user_token_sign, visitor_id_issue
 
 V1 = "/api/v1"
@@ -135,6 +138,30 @@ def test_popular_is_ordered_by_how_much_an_item_is_wanted(trained_shop: None, ap
         train_model(name, force=True)
     assert ids(api.get(f"{V1}/recommendations/popular", {"limit": 3}))[0] == "mug-14"
     assert ids(api.get(f"{V1}/recommendations/popular", {"limit": 1, "window": "24h"})) == ["mug-14"]
+
+
+def test_best_sellers_of_a_window_follow_their_model_as_soon_as_it_is_trained(
+    trained_shop: None, api: APIClient
+) -> None:
+    def best() -> str:
+        return ids(api.get(f"{V1}/recommendations/popular", {"window": "7d", "limit": 1}))[0]
+
+    train_model("popular_7d")
+    before = best()
+    wanted = "lamp-14" if before != "lamp-14" else "mug-14"
+    events_record([EventInput("purchase", item_id=wanted, user_id=f"fan-{n}") for n in range(30)])
+    assert best() == before
+    train_model("popular_7d")
+    assert best() == wanted
+
+
+def test_what_is_the_same_for_everybody_is_answered_and_explained_without_reading_anybodys_history(
+    trained_shop: None, api: APIClient
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        body = api.get(f"{V1}/recommendations/popular", {"user_id": "shopper-1", "explain": True}).json()
+    assert {entry["reason"]["code"] for entry in body["recommendations"]} == {"popular"}
+    assert not [query for query in queries if "FROM interactions_event " in query["sql"]]
 
 
 def test_new_arrivals_come_newest_first(trained_shop: None, api: APIClient) -> None:

@@ -104,5 +104,7 @@ def _stacked(found: Mapping[str, float] | None) -> SafeString | str:
 def _shown(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     moment = parse_datetime(value) if isinstance(value, str) and "T" in value else None
     return date_format(localtime(moment), "DATETIME_FORMAT") if moment and moment.tzinfo else str(value)

@@ -23,14 +23,14 @@ class PlacementForm(forms.ModelForm):  # type: ignore[type-arg]
     second_fallback = forms.ChoiceField(
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="Asked after that. Last of all come new arrivals, so that the shelf is never empty.",
+        help_text="Asked after that. Last of all come new arrivals, except on search pages, so that no shelf is empty.",
     )
 
     class Meta:
         model = Placement
         fields = ["key", "label", "page_type", "pipeline", "count", "active"]
         help_texts = {
-            "page_type": "Where in the shop it is. For your own overview.",
+            "page_type": "Where in the shop it is. A search that finds nothing says so; other shelves are filled up.",
             "active": "Off: pages leave this shelf out.",
         }
 

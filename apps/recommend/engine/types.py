@@ -1,7 +1,7 @@
 """What the engine's parts hand to each other: columns, never objects per event, item or user.
 
 A *row* is a dense number from 0. Rows of `Items` are catalog rows; a fitted model has rows of its own
-(`ModelRows` translates). Times are whole seconds since 1970 in UTC. Nothing here knows a database.
+(`ServedModel` translates). Times are whole seconds since 1970 in UTC. Nothing here knows a database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -146,7 +146,7 @@ class Interactions:
         return event_weights(self.types, self.times, self.values, self.worth, self.as_of)
 
     def matrix(self) -> sparse.csr_matrix:
-        """Users x items, float32: the sum of `weights()`, at least a trace for every positive pair, no negatives."""
+        """Users x items, float32: the sums of `weights()` that are positive; nothing is stored for the other pairs."""
         weights = self.weights()
         matrix = sparse.csr_matrix(
             (weights, (self.users, self.items)), shape=(self.n_users, self.n_items), dtype=np.float32

@@ -101,6 +101,35 @@ def test_items_are_found_by_id_title_and_filters(admin_client: Client) -> None:
         assert [item.external_id for item in found] == ["a1"], query
 
 
+def test_prices_and_json_are_shown_as_people_write_them(admin_client: Client) -> None:
+    make_items({"price": "10.5", "attributes": {"colour": "grün", "size": 4}})
+    address = f"{ITEMS}{Item.objects.get().pk}/change/"
+    page = admin_client.get(address).content.decode()
+    assert 'value="10.50"' in page
+    assert "{\n  &quot;colour&quot;: &quot;grün&quot;,\n  &quot;size&quot;: 4\n}" in page
+    again = admin_client.post(address, form(attributes='{"colour": ', url="javascript:x"))
+    assert "{&quot;colour&quot;: </textarea>" in again.content.decode()
+
+
+def test_the_list_says_that_deleted_items_are_left_out(admin_client: Client) -> None:
+    page = admin_client.get(ITEMS)
+    [deleted] = [spec for spec in page.context["cl"].filter_specs if spec.title == "deleted"]
+    shown = [choice["display"] for choice in deleted.choices(page.context["cl"])]
+    assert shown == ["Not deleted", "Deleted items"]
+
+
+def test_the_question_before_deleting_says_what_becomes_of_an_item(admin_client: Client) -> None:
+    make_items({})
+    pk = Item.objects.get().pk
+    one = admin_client.get(f"{ITEMS}{pk}/delete/")
+    some = admin_client.post(ITEMS, {"action": "delete_selected", "_selected_action": [pk]})
+    for question in (one, some):
+        assert "To bring one back" in question.content.decode()
+    admin_client.post(f"{ITEMS}{pk}/delete/", {"post": "yes"})
+    admin_client.post(f"{ITEMS}{pk}/change/", form())
+    assert Item.objects.get().deleted_at is None
+
+
 def test_deleting_hides_an_item_and_keeps_its_row(admin_client: Client) -> None:
     make_items({}, {}, {})
     pk = Item.objects.get(external_id="item-1").pk

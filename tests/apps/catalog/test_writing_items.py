@@ -126,6 +126,7 @@ def test_no_chain_of_variants_can_come_about() -> None:
     upsert({"item_id": "p"}, {"item_id": "v", "parent_id": "p"})
     assert upsert({"item_id": "w", "parent_id": "v"}) == ["rejected"]
     assert upsert({"item_id": "p", "parent_id": "v"}) == ["rejected"]
+    assert upsert({"item_id": "above"}, {"item_id": "p", "parent_id": "above"}) == ["created", "rejected"]
     assert upsert({"item_id": "x", "parent_id": "y"}, {"item_id": "y", "parent_id": "x"}) == ["rejected", "rejected"]
 
 

@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User as Staff
 from django.test import Client
 
-from apps.interactions.models import Event, EventType
+from apps.interactions.models import Attribution, Event, EventType
 from apps.interactions.services import EventInput, events_record
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,25 @@ def test_the_worth_of_a_type_can_be_set_and_its_name_cannot(admin_client: Client
     assert admin_client.post(url, {"weight": "4", "half_life_days": "0"}).status_code == 200  # shown again, refused
     like.refresh_from_db()
     assert like.half_life_days == 90
+
+
+def test_of_a_type_that_moves_nothing_there_is_nothing_to_set(admin_client: Client) -> None:
+    search = EventType.objects.get(name="search")
+    url = f"/admin/interactions/eventtype/{search.pk}/change/"
+    assert admin_client.post(url, {"weight": "4.5", "half_life_days": "90"}).status_code == 302
+    assert EventType.objects.get(name="search").weight == search.weight
+
+
+def test_an_event_shows_what_was_sent_besides_and_what_led_to_it(admin_client: Client, events: None) -> None:
+    row = Event.objects.get(event_id="first")
+    url = f"{EVENTS}{row.pk}/change/"
+    heading = "The recommendation that led to it"
+    assert heading not in admin_client.get(url).content.decode()
+    Event.objects.filter(pk=row.pk).update(properties={"query": "<mugs>"})
+    Attribution.objects.create(event=row, recomm_id=uuid4(), placement="home", position=3)
+    page = admin_client.get(url).content.decode()
+    assert "query: &lt;mugs&gt;" in page
+    assert heading in page
 
 
 def test_types_cannot_be_added_or_deleted(admin_client: Client) -> None:

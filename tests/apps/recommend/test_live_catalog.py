@@ -39,6 +39,7 @@ def assert_same(one: LiveCatalog, other: LiveCatalog) -> None:
     assert one.items.category_ids.tolist() == other.items.category_ids.tolist()
     assert (one.items.categories != other.items.categories).nnz == 0
     assert one.items.parents.tolist() == other.items.parents.tolist()
+    assert [one.row_of(str(item)) for item in other.cards["external_ids"]] == list(range(len(other.ids)))
 
 
 changes = st.lists(

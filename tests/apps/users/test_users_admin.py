@@ -9,7 +9,7 @@ from django.urls import reverse
 from apps.users.api_keys import key_facts
 from apps.users.models import ApiKey, User
 from apps.users.selectors import user_by_external_id
-from apps.users.services import api_key_create, users_merge
+from apps.users.services import api_key_create, api_key_revoke, user_erase, users_merge
 from tests.factories import make_events, make_items, make_user
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +103,27 @@ def test_the_log_of_what_staff_did_names_no_user_for_an_erasure_to_miss(admin_cl
     logged = list(LogEntry.objects.values_list("object_id", "object_repr"))
     assert [object_id for object_id, _ in logged] == [str(pk)] * 2
     assert not [text for _, text in logged if "ann" in text]
+
+
+def test_users_are_filtered_by_who_they_are(admin_client: Client) -> None:
+    users_merge("merged", "person")
+    make_user("visitor", anonymous=True)
+    make_user("gone")
+    user_erase("gone")
+    for who in ("person", "visitor", "merged"):
+        found = admin_client.get(f"{USERS}?who={who}").context["cl"].result_list
+        assert [user.external_id for user in found] == [who]
+    [erased] = admin_client.get(f"{USERS}?who=erased").context["cl"].result_list
+    assert erased.erased_at
+    assert admin_client.get(USERS).context["cl"].result_count == 4
+
+
+def test_keys_are_filtered_by_whether_they_were_revoked(admin_client: Client) -> None:
+    api_key_create(name="kept")
+    api_key_revoke(key_id=api_key_create(name="ended")[0].pk)
+    for revoked, name in (("no", "kept"), ("yes", "ended")):
+        found = admin_client.get(f"{KEYS}?revoked={revoked}").context["cl"].result_list
+        assert [key.name for key in found] == [name]
 
 
 def test_what_a_key_may_is_said_in_words(admin_client: Client) -> None:

@@ -19,6 +19,8 @@ from apps.recommend.engine.protocols import Arrays, Question
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
 
+SYSTEM_NUMBERS = 8_000_000  # numbers in the equations solved at once: bounds their memory at 64 MB
+
 
 @dataclass(frozen=True, eq=False)
 class AlsModel:
@@ -38,16 +40,23 @@ class AlsModel:
 
     def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         """Scores of every item for each row of `histories` (evidence weights, users x items); NaN for empty rows."""
+        users = np.empty((histories.shape[0], len(self.gram)), dtype=np.float32)
+        at_once = max(1, SYSTEM_NUMBERS // self.gram.size)
+        for first in range(0, len(users), at_once):
+            users[first : first + at_once] = self._folded_in(histories[first : first + at_once])
+        scores = np.asarray(users @ self.factors.T, dtype=np.float32)
+        scores[np.diff(histories.indptr) == 0] = np.nan
+        return scores
+
+    def _folded_in(self, histories: sparse.csr_matrix) -> NDArray[np.float64]:
+        """A vector for each row of `histories`, by equation 4."""
         systems = np.empty((histories.shape[0], *self.gram.shape))
         wanted = np.empty((histories.shape[0], len(self.gram)))
         for user in range(histories.shape[0]):
             mine = slice(histories.indptr[user], histories.indptr[user + 1])
             systems[user], liked, factors = self._system(histories.indices[mine], histories.data[mine])
             wanted[user] = liked @ factors
-        users = np.linalg.solve(systems, wanted[:, :, None])[:, :, 0].astype(np.float32)
-        scores = np.asarray(users @ self.factors.T, dtype=np.float32)
-        scores[np.diff(histories.indptr) == 0] = np.nan
-        return scores
+        return np.asarray(np.linalg.solve(systems, wanted[:, :, None])[:, :, 0])
 
     def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
         if len(query.seeds):

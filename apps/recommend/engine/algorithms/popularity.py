@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.errors import NotEnoughData
@@ -42,9 +43,9 @@ class Popularity:
     """
 
     class Config(ComponentConfig):
-        half_life_days: float = 14.0
+        half_life_days: float = Field(default=14.0, gt=0)
         """Days after which an event counts half; replaces the event types' own half-lives."""
-        window_days: float | None = None
+        window_days: float | None = Field(default=None, gt=0)
         """Ignore events older than this. None: use all."""
 
     Model = PopularityModel

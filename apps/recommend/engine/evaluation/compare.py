@@ -47,13 +47,6 @@ def intervals(values: NDArray[np.float64], rng: np.random.Generator, resamples: 
     return _percentiles(values.mean(axis=0), bootstrap_means(values, rng, resamples))
 
 
-def paired_difference(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> Interval:
-    """Mean of `ours - theirs` (one value a user, same users) with its percentile interval."""
-    return intervals((ours - theirs)[:, None], rng, resamples)[0]
-
-
 def _percentiles(means: NDArray[np.float64], resampled: NDArray[np.float64]) -> list[Interval]:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)

@@ -1,6 +1,7 @@
 """New arrivals. Needs no model, so it always has an answer."""
 
 import numpy as np
+from pydantic import Field
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
@@ -13,7 +14,7 @@ class Newest:
     """The items published last; the score is a half-life of age, so that it blends with others."""
 
     class Config(ComponentConfig):
-        half_life_days: float = 30.0
+        half_life_days: float = Field(default=30.0, gt=0)
         """Days after which an item is half as new."""
 
     def __init__(self, config: Config) -> None:

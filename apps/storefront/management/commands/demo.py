@@ -112,6 +112,7 @@ class Command(BaseCommand):
                 time.sleep(0.2)
             say("running")
         self.stdout.write(_box(access))
+        self.stdout.flush()  # into a file or pipe, too, it is wanted now
         while True:
             _all_alive(processes)
             time.sleep(0.5)

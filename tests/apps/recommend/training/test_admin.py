@@ -6,6 +6,7 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.recommend import model_store, publish, tasks
+from apps.recommend.admin.figures import pairs
 from apps.recommend.admin.schedule import how_often
 from apps.recommend.models import ModelVersion, TrainingRun
 from recsys import schedule
@@ -60,6 +61,12 @@ def test_a_version_page_shows_its_manifest(admin_client, registered):
     assert "hit rate@10" not in text  # not measured
     assert "For 9 users" in text
     assert 'name="_save"' not in text
+
+
+def test_facts_are_shown_as_people_write_them():
+    shown = pairs({"taken_at": "2026-08-24T01:09:09+00:00", "events": 200_000, "kinds": ["view_item", "purchase"]})
+    for words in ("taken at", "Aug. 24, 2026", "200,000", "view_item, purchase"):
+        assert words in shown
 
 
 def test_asking_shows_a_question_and_changes_nothing(admin_client, registered):

@@ -102,6 +102,20 @@ def damage_an_algorithm_nobody_has(folder: Path) -> None:
     _edit_manifest(folder, algorithm="phrenology")
 
 
+def damage_a_manifest_that_names_no_algorithm(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"algorithm"', '"algorythm"'))
+
+
+def damage_a_manifest_that_does_not_say_how_long_a_file_is(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"bytes"', '"byte"'))
+
+
+def damage_a_manifest_that_does_not_say_what_an_array_is_like(folder: Path) -> None:
+    _edit_manifest(folder, arrays={"item_ids": {"shape": [3], "dtype": "<i8"}, "popularity": [3]})
+
+
 def damage_a_manifest_that_is_a_list(folder: Path) -> None:
     (folder / "manifest.json").write_text("[]")
 

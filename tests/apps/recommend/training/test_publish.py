@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from apps.recommend import model_store, publish
 from apps.recommend.model_store import DamagedModel
@@ -133,6 +134,24 @@ def test_retention_keeps_the_newest_the_active_and_the_way_back(registered, sett
     assert publish.roll_back("popular", "") == versions[0]
     with pytest.raises((CannotPublish, DamagedModel)):
         publish.activate(versions[3], "")
+
+
+def test_a_version_that_is_activated_while_old_ones_are_deleted_keeps_its_files(registered, settings):
+    settings.MODEL_RETENTION = 2
+    old, *_, newest = [registered(n).version for n in range(1, 5)]
+    publish.activate(newest, "ann")
+
+    moment = iter([True])
+
+    def somebody_activates(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and next(moment, False):
+            publish.activate(old, "ben")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(somebody_activates):
+        assert old not in publish.prune("popular")
+    assert active() == old
+    np.testing.assert_array_equal(model_store.read(old).model.item_ids, [3, 5, 8])
 
 
 def test_pruning_clears_away_after_a_run_that_died_before_it_could_register(registered, stored, settings):

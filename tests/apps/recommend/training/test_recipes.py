@@ -47,6 +47,7 @@ def test_the_digest_changes_with_algorithm_and_parameters_and_with_nothing_else(
     ("text", "complaint"),
     [
         ('[mine]\nalgorithm = "phrenology"\n', "phrenology"),
+        ('[mine]\nalgorithm = "popularity"\nhalf_life_days = 0\n', "half_life_days"),
         ('[mine]\nalgorithm = "als"\nfactors = 0\n', "factors"),
         ('[mine]\nalgorithm = "als"\nfactor = 8\n', "factor"),
         ("[mine]\nfactors = 8\n", "names no algorithm"),
