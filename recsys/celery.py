@@ -120,7 +120,7 @@ class Reclaiming(bootsteps.StartStopStep):
 
     def _send(self, interval: float) -> None:
         try:
-            app.send_task("apps.recommend.tasks.reclaim_runs", queue="refresh", expires=2 * interval, retry=False)
+            app.send_task("apps.recommend.tasks.reclaim_runs", queue="refresh", expires=2 * interval)
         except OperationalError as problem:
             log.warning("broker unreachable", problem=str(problem))
 

@@ -1,4 +1,4 @@
-"""Reads: what events are worth, a user's recent taste, events as columns, and how many there are."""
+"""Reads: what events are worth, a user's recent taste, events as columns, and how many there are lately."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count
 from numpy.typing import NDArray
 
 from apps.interactions import event_columns as columns
@@ -20,7 +19,6 @@ __all__ = [
     "TasteColumns",
     "Worth",
     "event_columns",
-    "event_counts",
     "event_lag_seconds",
     "event_worth",
     "events_since",
@@ -90,13 +88,6 @@ def event_columns(
     Memory is bounded by `chunk`, about 150 bytes an event while one is unpacked.
     """
     return columns.read(after_id=after_id, since=since, until=until, chunk=chunk)
-
-
-def event_counts() -> dict[str, int]:
-    """How many events of each type are stored, by canonical name. Exact: reads them all, about 0.1 s a million."""
-    names = dict(EventType.objects.values_list("id", "name"))
-    counted = Event.objects.order_by().values_list("event_type_id").annotate(events=Count("id"))
-    return dict.fromkeys(names.values(), 0) | {names[code]: events for code, events in counted}
 
 
 def events_since(moment: datetime, at_most: int) -> int:

@@ -110,7 +110,9 @@ def _strongest(
     title = catalog.title(int(evidence[0]))
     if kind == "taste":
         event = worth.get(int(asked.evidence.types[order[0]]))
-        code, text = _because(event.name if event else "view_item", title)
+        if event is None:  # what they did with the item was undone since: nothing to be told that still holds
+            return _for_everybody("taste", "")
+        code, text = _because(event.name, title)
     else:
         code, text = _about_seed(kind, title)
     return Reason(code, text, tuple(catalog.external_id(int(row)) for row in evidence))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import sparse
 
-from apps.plugins import PluginError
+from apps.plugins import ComponentConfig, PluginError
 from apps.recommend.engine.context import Context
 from apps.recommend.engine.pipeline import Pipeline, PipelineSpec
 from apps.recommend.engine.registries import SOURCES, STAGES
@@ -80,6 +80,11 @@ def seeds(*rows: int) -> Query:
     return Query(seeds=Evidence.of_rows(rows), now=NOW)
 
 
+def needed(config: type[ComponentConfig]) -> dict[str, object]:
+    """The parameters without which a plug-in cannot be built; where it asks a model, one that is there."""
+    return {"model": "near"} if "model" in config.model_fields else {}
+
+
 def propose(name: str, query: Query, ctx: Context | None = None, limit: int = 10, **config: object) -> list[int]:
     return SOURCES.create(name, config).propose(query, ctx or context(), limit).rows.tolist()
 
@@ -122,8 +127,37 @@ def test_no_source_proposes_what_may_not_be_shown() -> None:
     ctx = context(eligible=eligible)
     query = Query(history=Evidence.of_rows([5]), seeds=Evidence.of_rows([5]), text="x" * 8, now=NOW)
     for name in SOURCES:
-        config = {"model": "near"} if "model" in SOURCES[name].Config.model_fields else {}
-        assert set(propose(name, query, ctx, **config)) <= {7, 12}, name
+        assert set(propose(name, query, ctx, **needed(SOURCES[name].Config))) <= {7, 12}, name
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_every_source_keeps_to_its_limit_names_no_item_twice_and_repeats_itself(name: str) -> None:
+    config = needed(SOURCES[name].Config)
+    query = Query(history=Evidence.of_rows([5, 20]), seeds=Evidence.of_rows([5, 20]), text="x" * 8, now=NOW)
+    first, again = (SOURCES.create(name, config).propose(query, context(), 3) for _ in range(2))
+    assert len(first) <= 3
+    assert len(set(first.rows.tolist())) == len(first)
+    assert (np.diff(first.scores) <= 0).all()
+    assert (first.rows.tolist(), first.scores.tolist()) == (again.rows.tolist(), again.scores.tolist())
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_every_source_answers_where_nothing_may_be_shown_with_nothing(name: str) -> None:
+    nothing = context(eligible=np.zeros(N, bool))
+    assert propose(name, history(5), nothing, **needed(SOURCES[name].Config)) == []
+
+
+@pytest.mark.parametrize("name", list(STAGES))
+@pytest.mark.parametrize("query", [Query(now=NOW), history(3, 9), seeds(3, 9)], ids=["nobody", "history", "seeds"])
+def test_every_stage_adds_no_item_leaves_its_slate_alone_and_repeats_itself(name: str, query: Query) -> None:
+    built = STAGES.create(name, needed(STAGES[name].Config))
+    slate = Slate.ranked(np.array([9, 2, 7, 3], np.int32), np.array([4, 3, 2, 1], np.float32), 100, "s")
+    first, again = built(slate, query, context()), built(slate, query, context())
+    assert slate.rows.tolist() == [9, 2, 7, 3]
+    assert set(first.rows.tolist()) <= {9, 2, 7, 3}
+    assert len(set(first.rows.tolist())) == len(first)
+    assert (first.rows.tolist(), first.scores.tolist()) == (again.rows.tolist(), again.scores.tolist())
+    assert len(built(Slate.empty(), query, context())) == 0
 
 
 def test_a_search_finds_what_matches_and_what_means_the_same() -> None:

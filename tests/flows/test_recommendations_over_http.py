@@ -56,6 +56,7 @@ def test_reasons_name_something_the_user_really_did(trained_shop: None, api: API
     [
         (["view", "add_to_cart"], "because_you_added_to_cart"),
         (["view", "add_to_cart", "remove_from_cart"], "because_you_viewed"),
+        (["add_to_cart", "remove_from_cart"], "taste"),
         (["view", "add_to_cart", "purchase"], "because_you_bought"),
     ],
 )

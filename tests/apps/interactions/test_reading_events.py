@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.interactions.models import Event, EventType
-from apps.interactions.selectors import event_columns, event_counts, event_lag_seconds, event_worth, recent_taste
+from apps.interactions.selectors import event_columns, event_lag_seconds, event_worth, recent_taste
 from apps.interactions.services import EventInput, events_record
 from apps.users.models import User
 
@@ -127,13 +127,7 @@ def test_fractions_of_a_second_count_in_a_period(items: dict[str, int], view: Vi
 
 def test_without_events_there_are_no_columns(db: None) -> None:
     assert list(event_columns()) == []
-    assert set(event_counts().values()) == {0}
     assert event_lag_seconds() == 0
-
-
-def test_counts_are_by_type(items: dict[str, int], view: View) -> None:
-    events_record([view(), view(), view(event_type="buy")])
-    assert {name: count for name, count in event_counts().items() if count} == {"view_item": 2, "purchase": 1}
 
 
 def test_wide_gaps_between_ids_cost_no_reading(items: dict[str, int], view: View) -> None:

@@ -47,3 +47,12 @@ def test_gauges_of_processes_that_are_gone_are_dropped_and_their_counters_kept(t
     forget_dead_processes(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {f"gauge_livesum_{os.getpid()}.db", f"counter_{os.getpid()}.db", f"counter_{gone.pid}.db"}
+
+
+def test_what_a_process_serves_is_forgotten_with_it(tmp_path: Path) -> None:
+    script = "from apps.recommend.metrics import SERVED_CATALOG_REVISION\nSERVED_CATALOG_REVISION.set(7)\n"
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert list(tmp_path.glob("gauge*"))
+    forget_dead_processes(tmp_path)
+    assert not list(tmp_path.glob("gauge*"))

@@ -3,7 +3,7 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
 
 from apps.users.services import api_key_create
-from recsys.celery import Application
+from recsys.celery import Application, broker, configuration
 from recsys.circuit import Circuit
 from recsys.postgresql.base import DatabaseWrapper
 from tests.processes import free_port, until
@@ -135,13 +135,23 @@ def test_the_settings_use_the_client_that_leaves_a_dead_server_alone(settings: A
     assert cache.get("here") == 1
 
 
-def application(**settings: Any) -> Application:
-    app = Application("test", set_as_current=False, changes={"task_publish_retry": False, **settings})
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Application]:
+    """Makes an application like ours with another broker and a circuit of its own."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery itself lets it go before all settings
+    return _application
+
+
+def _application(**settings: Any) -> Application:
+    policy = configuration()["task_publish_retry_policy"]
+    app = Application("test", set_as_current=False, changes={"task_publish_retry_policy": policy, **settings})
     app._broker = Circuit("broker of the test", pause=LONG)
     return app
 
 
-def test_a_broker_that_hangs_is_asked_once_and_then_left_alone(silent: Silent) -> None:
+def test_a_broker_that_hangs_is_asked_once_and_then_left_alone(
+    silent: Silent, application: Callable[..., Application]
+) -> None:
     options = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
     app = application(broker_url=f"redis://127.0.0.1:{silent.port}/0", broker_transport_options=options)
     with pytest.raises(BrokerError):
@@ -155,13 +165,13 @@ def test_a_broker_that_hangs_is_asked_once_and_then_left_alone(silent: Silent) -
 
 
 def test_whoever_sends_to_redis_has_a_timeout() -> None:
-    from recsys.celery import broker
-
     options = broker("redis://localhost/1")["broker_transport_options"]
     assert 0 < options["socket_connect_timeout"] <= options["socket_timeout"] <= 10
 
 
-def test_a_broker_folder_that_cannot_be_written_is_a_broker_out_of_reach(tmp_path: Path) -> None:
+def test_a_broker_folder_that_cannot_be_written_is_a_broker_out_of_reach(
+    tmp_path: Path, application: Callable[..., Application]
+) -> None:
     (tmp_path / "file").touch()
     folder = str(tmp_path / "file" / "broker")
     options = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
@@ -181,15 +191,16 @@ def wrapper(**changes: Any) -> DatabaseWrapper:
     return Elsewhere(said, alias="elsewhere")
 
 
+@pytest.mark.django_db
 def test_a_database_that_is_gone_is_asked_for_once_and_then_left_alone() -> None:
     pool = {"min_size": 1, "max_size": 2, "timeout": 0.5, "reconnect_timeout": 0.1}
     gone = wrapper(HOST="127.0.0.1", PORT=free_port(), NAME="x", USER="x", PASSWORD="x", OPTIONS={"pool": pool})
     try:
         with pytest.raises(OperationalError, match="couldn't get a connection"):
-            gone.connect()
+            gone.ensure_connection()
         for _ in range(5):
             with pytest.raises(OperationalError, match="left alone"):
-                gone.connect()
+                gone.ensure_connection()
     finally:
         gone.close_pool()
         Elsewhere._circuit.worked()
@@ -202,11 +213,11 @@ def test_a_pool_that_is_merely_used_up_is_no_outage() -> None:
     options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 0, "max_size": 1, "timeout": 1}}
     first, second = wrapper(OPTIONS=options), wrapper(OPTIONS=options)
     try:
-        first.connect()
+        first.ensure_connection()
         with pytest.raises(OperationalError, match="couldn't get a connection"):
-            second.connect()
+            second.ensure_connection()
         first.close()
-        second.connect()
+        second.ensure_connection()
     finally:
         first.close()
         second.close()
