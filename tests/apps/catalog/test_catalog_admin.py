@@ -102,11 +102,11 @@ def test_items_are_found_by_id_title_and_filters(admin_client: Client) -> None:
 
 
 def test_prices_and_json_are_shown_as_people_write_them(admin_client: Client) -> None:
-    make_items({"price": "10.5", "attributes": {"colour": "grün", "size": 4}})
+    make_items({"price": "10.5", "attributes": {"size": 4, "colour": "grün"}})  # in the order PostgreSQL keeps
     address = f"{ITEMS}{Item.objects.get().pk}/change/"
     page = admin_client.get(address).content.decode()
     assert 'value="10.50"' in page
-    assert "{\n  &quot;colour&quot;: &quot;grün&quot;,\n  &quot;size&quot;: 4\n}" in page
+    assert "{\n  &quot;size&quot;: 4,\n  &quot;colour&quot;: &quot;grün&quot;\n}" in page
     again = admin_client.post(address, form(attributes='{"colour": ', url="javascript:x"))
     assert "{&quot;colour&quot;: </textarea>" in again.content.decode()
 
