@@ -70,21 +70,24 @@ def mark_damaged(version: str, why: str) -> None:
 
     Harmless to call twice. Called by whoever stumbles over the damage.
     """
-    with transaction.atomic():
-        if ModelVersion.objects.filter(version=version, damage="").update(damage=why[:500]):
-            log.error("model version damaged", version=version, why=why)
-        row = ModelVersion.objects.filter(version=version, active=True).first()
-        if row is None:
-            return
-        for candidate in _earlier(row.model):
-            try:
-                model_store.verify(candidate)
-            except DamagedModel as damage:
-                ModelVersion.objects.filter(version=candidate).update(damage=str(damage)[:500])
-                continue
-            switch(candidate, by="", reason="rolled back")
-            return
-        ModelVersion.objects.filter(pk=row.pk).update(active=False)
+    if ModelVersion.objects.filter(version=version, damage="").update(damage=why[:500]):
+        log.error("model version damaged", version=version, why=why)
+    row = ModelVersion.objects.filter(version=version, active=True).first()
+    if row is None:
+        return
+    for candidate in _earlier(row.model):
+        try:
+            model_store.verify(candidate)  # reads every byte: not while a transaction keeps writers waiting
+        except DamagedModel as damage:
+            ModelVersion.objects.filter(version=candidate).update(damage=str(damage)[:500])
+            continue
+        try:
+            with transaction.atomic():
+                switch(candidate, by="", reason="rolled back", instead_of=version)
+        except CannotPublish as refusal:
+            log.info("not rolled back", model=row.model, version=candidate, why=str(refusal))  # somebody was faster
+        return
+    ModelVersion.objects.filter(pk=row.pk).update(active=False)
 
 
 def prune(model: str) -> list[str]:

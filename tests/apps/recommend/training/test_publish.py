@@ -106,6 +106,25 @@ def test_when_the_active_version_is_damaged_the_last_good_one_takes_its_place(re
     assert ModelVersion.objects.get(version=third).damage == "found while loading"
 
 
+def test_what_somebody_activates_while_damage_is_dealt_with_stays_active(registered):
+    first, second, third = (registered(n).version for n in (1, 2, 3))
+    publish.activate(first, "")
+    publish.activate(second, "")
+    damage(second)
+
+    moment = iter([True])
+
+    def somebody_activates(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "recommend_activation" in sql and next(moment, False):  # the way back is being looked up
+            publish.activate(third, "ben")
+        return result
+
+    with connection.execute_wrapper(somebody_activates):
+        publish.mark_damaged(second, "found while loading")
+    assert active() == third
+
+
 def test_when_nothing_good_is_left_no_version_is_active(registered):
     version = registered(1).version
     publish.activate(version, "")
