@@ -7,19 +7,20 @@ import pytest
 from numpy.typing import NDArray
 
 from apps.recommend.engine.algorithms import item_knn
-from apps.recommend.engine.algorithms.item_knn import ItemKnn, ItemKnnModel
+from apps.recommend.engine.algorithms.item_knn import ItemKnn
+from apps.recommend.engine.item_links import ItemLinksModel
 from apps.recommend.engine.types import Evidence, Query
 from tests import worlds
 
 
-def fit(world: worlds.World, **config: Any) -> ItemKnnModel:
+def fit(world: worlds.World, **config: Any) -> ItemLinksModel:
     return ItemKnn(ItemKnn.Config(**config)).fit(world.interactions, world.items, np.random.default_rng(0))
 
 
-def dense(model: ItemKnnModel) -> NDArray[np.float64]:
+def dense(model: ItemLinksModel) -> NDArray[np.float64]:
     """The similarities as a full matrix, 0 where items are no neighbours."""
     matrix = np.zeros((len(model.item_ids), len(model.item_ids)))
-    for item, (near, similarity) in enumerate(zip(model.neighbours, model.similarities, strict=True)):
+    for item, (near, similarity) in enumerate(zip(model.neighbours, model.weights, strict=True)):
         matrix[item, near[near >= 0]] = similarity[near >= 0]
     return matrix
 

@@ -1,0 +1,95 @@
+"""Models that are a weighted link from item to item, whatever learned the links: kNN, EASE, SLIM, random walks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from apps.recommend.engine.products import unknown
+from apps.recommend.engine.protocols import Arrays
+from apps.recommend.engine.types import Query, Rows, Scores, tie_break
+
+Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # from, to, weight: one entry a link
+
+
+@dataclass(frozen=True, eq=False)
+class ItemLinksModel:
+    """The strongest links from each item, best first; rows are padded with -1 and weight 0.
+
+    An item's score is the sum of the links from the evidence to it, each times the evidence's weight; NaN where no
+    link leads. Weights may be negative.
+    """
+
+    item_ids: NDArray[np.int64]
+    neighbours: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def strongest(cls, item_ids: NDArray[np.int64], blocks: Iterable[Links], width: int) -> Self:
+        """The `width` links of largest weight from each item, out of blocks of links in any order.
+
+        All links from one item must be in one block. O(links log links) for each block.
+        """
+        size = len(item_ids)
+        neighbours = np.full((size, width), -1, dtype=np.int32)
+        weights = np.zeros((size, width), dtype=np.float32)
+        for origin, target, weight in blocks:
+            order = np.lexsort((tie_break(target), -weight, origin))
+            origin, target, weight = origin[order], target[order], weight[order]
+            rank = np.arange(len(origin)) - np.searchsorted(origin, origin)  # place among the links from one item
+            kept = rank < width
+            neighbours[origin[kept], rank[kept]] = target[kept]
+            weights[origin[kept], rank[kept]] = weight[kept]
+        widest = max(1, int((neighbours >= 0).sum(axis=1).max(initial=0)))
+        return cls(item_ids, np.ascontiguousarray(neighbours[:, :widest]), np.ascontiguousarray(weights[:, :widest]))
+
+    def score(self, query: Query, rows: Rows) -> Scores:
+        evidence = query.evidence
+        if not len(evidence):
+            return unknown(rows)
+        near = self.neighbours[evidence.rows]
+        linked = near >= 0
+        said = (self.weights[evidence.rows] * evidence.weights[:, None])[linked]
+        targets = near[linked]
+        scores = np.bincount(targets, said, minlength=len(self.item_ids)).astype(np.float32)
+        silent = np.ones(len(self.item_ids), dtype=bool)
+        silent[targets] = False
+        scores[silent] = np.nan
+        return scores[rows]
+
+    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """Scores of every item for each row of `histories` (evidence weights, users x items); NaN: no link."""
+        scores = np.full(histories.shape, np.nan, dtype=np.float32)
+        sums = (histories @ self._graph).tocoo()
+        scores[sums.row, sums.col] = sums.data
+        return scores
+
+    def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
+        evidence = query.evidence
+        asked, inverse = np.unique(rows, return_inverse=True)
+        parts = np.zeros((len(asked), len(evidence)), dtype=np.float32)
+        if len(evidence) and len(asked):
+            near = self.neighbours[evidence.rows]
+            said = self.weights[evidence.rows] * evidence.weights[:, None]
+            places = np.minimum(np.searchsorted(asked, near), len(asked) - 1)
+            piece, neighbour = np.nonzero(asked[places] == near)
+            parts[places[piece, neighbour], piece] = said[piece, neighbour]
+        return parts[inverse]
+
+    @cached_property
+    def _graph(self) -> sparse.csr_matrix:
+        linked = self.neighbours >= 0
+        starts = np.concatenate([[0], np.cumsum(linked.sum(axis=1))])
+        shape = (len(self.item_ids), len(self.item_ids))
+        return sparse.csr_matrix((self.weights[linked], self.neighbours[linked], starts), shape=shape)
+
+    def to_arrays(self) -> Arrays:
+        return {"item_ids": self.item_ids, "neighbours": self.neighbours, "weights": self.weights}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        return cls(arrays["item_ids"], arrays["neighbours"], arrays["weights"])
