@@ -46,14 +46,14 @@ def test_working_in_small_blocks_changes_nothing(world: worlds.World, monkeypatc
     monkeypatch.setattr(item_knn, "BLOCK_PRODUCTS", 3_000)
     parts = fit(world)
     np.testing.assert_array_equal(whole.neighbours, parts.neighbours)
-    np.testing.assert_array_equal(whole.similarities, parts.similarities)
+    np.testing.assert_array_equal(whole.weights, parts.weights)
 
 
 def test_only_the_nearest_are_kept_and_the_best_come_first(world: worlds.World) -> None:
     everything, few = dense(fit(world, neighbours=80)), fit(world, neighbours=5)
     assert few.neighbours.shape[1] == 5
-    assert (np.diff(few.similarities, axis=1) <= 0).all()
-    np.testing.assert_allclose(few.similarities, -np.sort(-everything, axis=1)[:, :5], rtol=1e-5)
+    assert (np.diff(few.weights, axis=1) <= 0).all()
+    np.testing.assert_allclose(few.weights, -np.sort(-everything, axis=1)[:, :5], rtol=1e-5)
 
 
 def test_an_item_is_never_its_own_neighbour(world: worlds.World) -> None:
