@@ -16,7 +16,7 @@ JSON over HTTP below `/api/v1/`. The description for programs is at `/api/schema
 
 **Keys.** Every call carries `Authorization: Bearer KEY`. A *secret* key is for servers and has scopes. A *public* key is for browsers: it reads recommendations and sends events, from the origins it is allowed for, on behalf of a visitor id that we issued (`POST /api/v1/visitors`) or of a known user whose token your server fetched (`POST /api/v1/users/{user_id}/token`, sent as `X-User-Token`). Keys are made in the admin, or with `manage.py create_api_key NAME`, and shown once. The scope that a call needs stands below it.
 
-**Ids** are your own: any printable text up to 255 characters. Whole numbers are accepted and become text. In an address an id is percent-encoded as everywhere; slashes in it may stay. A user whose id ends in `/merge`, `/export`, `/preferences` or `/token` has no address of its own.
+**Ids** are your own: any printable text up to 255 characters. Whole numbers are accepted and become text. In an address an id is percent-encoded as everywhere; slashes in it may stay. A user whose id ends in `/merge`, `/export`, `/preferences`, `/token` or `/follows`, or holds `/follows/`, has no address of its own.
 
 **Errors** are problem documents (RFC 9457) with the content type `application/problem+json`:
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from apps.recommend.engine.types import DAY, EventWorth, Interactions, Items
+from apps.recommend.engine.types import DAY, EventWorth, Follows, Interactions, Items
 
 VIEW, CART, PURCHASE, REFUND, DISLIKE, IMPRESSION = 1, 3, 5, 6, 9, 11
 WORTH = {
@@ -127,6 +127,7 @@ def planted(
                     sessions.append(user * visits + visit)
     texts = [_text(rng, int(group)) for group in item_groups]
     interactions = events(triples, times=times, sessions=sessions, n_users=n_users, n_items=n_items)
+    interactions = replace(interactions, follows=friends(user_groups, noise=noise, seed=seed))
     return World(interactions, catalog(n_items, texts), user_groups, item_groups)
 
 
@@ -149,3 +150,59 @@ def with_strangers(world: World, count: int) -> World:
 def _text(rng: np.random.Generator, group: int) -> str:
     words = rng.choice(WORDS[group % len(WORDS)], size=3, replace=False)
     return f"{words[0]} {words[1]}\nA thing with {words[2]} for the home, model {rng.integers(100)}"
+
+
+def friends(user_groups: NDArray[np.int32], *, each: int = 5, noise: float = 0.1, seed: int = 7) -> Follows:
+    """Every user follows up to `each` others since the start, all but the noise of them of their own group."""
+    rng = np.random.default_rng([seed, each])
+    ids = user_ids(len(user_groups))
+    pairs = set()
+    for user, group in enumerate(user_groups):
+        mine = np.flatnonzero(user_groups == group)
+        for _ in range(each):
+            other = int(rng.integers(len(ids)) if rng.random() < noise else rng.choice(mine))
+            if other != user:
+                pairs.add((int(ids[user]), int(ids[other])))
+    followers, followed = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T
+    return Follows(followers, followed, np.full(len(pairs), START, dtype=np.int64))
+
+
+def with_friends(interactions: Interactions) -> Interactions:
+    """The same events, of users who all follow each other."""
+    groups = np.zeros(interactions.n_users, dtype=np.int32)
+    return replace(interactions, follows=friends(groups, each=3 * len(groups), noise=0.0))
+
+
+def bargains(
+    *, shelves: int = 4, users: int = 240, items_per_shelf: int = 64, bought: int = 8, seed: int = 11
+) -> World:
+    """Every user buys from one shelf; half of them only what is cheap there, the others only what is dear there.
+
+    Shelves differ in what is cheap: no price is cheap or dear by itself. A quarter of each shelf is cheap, and nothing
+    is bought twice. Groups of users are shelf * 2 + (1 where they buy what is cheap); those of items likewise.
+    """
+    rng = np.random.default_rng(seed)
+    n_items = shelves * items_per_shelf
+    shelf = rng.permutation(np.arange(n_items) % shelves)
+    place = np.empty(n_items, dtype=np.int64)
+    for one in range(shelves):
+        place[shelf == one] = rng.permutation(items_per_shelf)
+    cheap = place < items_per_shelf // 4
+    item_groups = (shelf * 2 + cheap).astype(np.int32)
+    user_groups = rng.permutation(np.arange(users) % (2 * shelves)).astype(np.int32)
+    triples, times = [], []
+    for user in range(users):
+        mine = np.flatnonzero(item_groups == user_groups[user])
+        for item in rng.choice(mine, size=min(bought, len(mine)), replace=False):
+            triples.append((user, int(item), PURCHASE))
+            times.append(START + int(rng.integers(DAYS * DAY)))
+    members = np.zeros((n_items, shelves), dtype=np.float32)
+    members[np.arange(n_items), shelf] = 1
+    price = 10.0 * 3.0**shelf * np.where(cheap, 0.5, 1.0) * rng.uniform(0.9, 1.1, n_items)
+    items = replace(
+        catalog(n_items),
+        price=price,
+        categories=sparse.csr_matrix(members),
+        category_ids=np.arange(shelves, dtype=np.int64) + 1,
+    )
+    return World(events(triples, times=times, n_users=users, n_items=n_items), items, user_groups, item_groups)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from apps.catalog.selectors import ItemColumns
 from apps.recommend.engine.types import Ids, Items, Mask, Times
-from apps.recommend.snapshot import items_of
+from apps.recommend.snapshot import brand_numbers, items_of
 
 TEXT = np.dtypes.StringDType()
 
@@ -32,6 +32,7 @@ class LiveCatalog:
     published: Times
     expires: Times
     parent_ids: Ids
+    brands: Ids  # see `brand_numbers`
     cards: dict[str, NDArray[Any]]  # _CARD_COLUMNS, StringDType
     hashes: NDArray[np.uint64]  # of the external ids
     category_pairs: NDArray[np.int64]  # (pairs, 2): item id, category id, ancestors included
@@ -47,6 +48,7 @@ class LiveCatalog:
             published=columns.published,
             expires=columns.expires,
             parent_ids=columns.parents,
+            brands=brand_numbers(columns.brand),
             cards={name: _text(getattr(columns, name)) for name in _CARD_COLUMNS},
             hashes=np.fromiter(map(_hash, columns.external_ids), np.uint64, len(columns)),
             category_pairs=columns.category_pairs,
@@ -71,6 +73,7 @@ class LiveCatalog:
             published=joined(self.published, change.published),
             expires=joined(self.expires, change.expires),
             parent_ids=joined(self.parent_ids, change.parent_ids),
+            brands=joined(self.brands, change.brands),
             cards={name: joined(self.cards[name], change.cards[name]) for name in _CARD_COLUMNS},
             hashes=joined(self.hashes, change.hashes),
             category_pairs=np.concatenate([old_pairs, change.category_pairs]),
@@ -86,6 +89,7 @@ class LiveCatalog:
             published=self.published,
             parent_ids=self.parent_ids,
             category_pairs=self.category_pairs,
+            brands=self.brands,
         )
 
     def eligible(self, now: int) -> Mask:

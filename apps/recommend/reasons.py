@@ -57,6 +57,8 @@ def _for_everybody(kind: str, text: str) -> Reason:
             return Reason("new", _("New in the shop"))
         case "matches":
             return Reason("matches", _("Matches “%s”") % text)
+        case "followed":
+            return Reason("followed", _("Liked by people you follow"))
         case _:
             return Reason("taste", _("Based on your taste"))
 
@@ -89,7 +91,7 @@ def reasons(
 
 def _asked(kind: str, query: Query) -> Query | None:
     """The question that sources with this kind of reason put to their model; None where evidence plays no part."""
-    if kind in ("popular", "trending", "new", "matches"):
+    if kind in ("popular", "trending", "new", "matches", "followed"):
         return None
     asked = Query(history=query.history, now=query.now) if kind == "taste" else Query(seeds=query.seeds, now=query.now)
     return asked if len(asked.evidence) else None

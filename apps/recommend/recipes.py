@@ -1,8 +1,12 @@
 """Recipes: what the shop trains. A recipe is a table of `models.toml`: a name, an algorithm and its parameters.
 
-Two files are read: the one in this package and, after it, `PLUGINS_DIR/pipelines/models.toml`, whose tables are
-added and replace those of the same name as a whole. An algorithm in PLUGINS_DIR is also a model of its own
-name, with its default parameters unless a table says otherwise: adding an algorithm takes one file.
+Beside the algorithm's own parameters any table may hold those of a lens: `window_days`, `half_life_days` and
+`weights` say how the model looks at events.
+
+The file in this package is read first, then `PLUGINS_DIR/pipelines/models.toml`, then the files of
+`PLUGINS_DIR/pipelines/models/` (what `manage.py tune` writes); their tables are added and replace those of the same
+name as a whole. An algorithm in PLUGINS_DIR is also a model of its own name, with its default parameters unless a
+table says otherwise: adding an algorithm takes one file.
 """
 
 import hashlib
@@ -10,7 +14,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,13 @@ from django.conf import settings
 from pydantic import ValidationError
 
 from apps.plugins import ComponentConfig, PluginError
+from apps.recommend.engine.lens import Lens, lens_and_rest, through_lens
 from apps.recommend.engine.registries import ALGORITHMS
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 PLACEHOLDERS = ("TEXT_ENCODER",)  # parameters end up in manifests, so no secret may ever be added here
+BASELINE_HALF_LIFE = 14.0  # days: the popularity that models are held against is what sells at the moment
 
 
 class RecipeError(Exception):
@@ -36,6 +42,7 @@ class Recipe:
     name: str
     algorithm: str
     config: ComponentConfig
+    lens: Lens = field(default_factory=Lens)
 
     @property
     def digest(self) -> str:
@@ -45,8 +52,8 @@ class Recipe:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Every parameter with its value, as JSON can hold it."""
-        return self.config.model_dump(mode="json")
+        """Every parameter with its value, and what the lens sets, as JSON can hold it."""
+        return self.config.model_dump(mode="json") | self.lens.parameters()
 
     @property
     def collaborative(self) -> bool:
@@ -57,14 +64,16 @@ class Recipe:
         return bool(ALGORITHMS[self.algorithm].reads_texts)
 
     def build(self) -> Any:
-        """A fresh instance of the algorithm."""
-        return ALGORITHMS[self.algorithm](self.config)
+        """A fresh instance of the algorithm, which sees events through the recipe's lens."""
+        return through_lens(ALGORITHMS[self.algorithm](self.config), self.lens)
 
     @classmethod
     def of(cls, name: str, algorithm: str, parameters: Mapping[str, Any]) -> "Recipe":
         """A recipe from its parts. Raises RecipeError for an unknown algorithm or parameters that do not fit."""
         try:
-            config = ALGORITHMS[algorithm].Config(**parameters)
+            config_class = ALGORITHMS[algorithm].Config
+            of_lens, own = lens_and_rest(config_class, parameters)
+            config, lens = config_class(**own), Lens(**of_lens)
         except PluginError as problem:
             raise RecipeError(f"model {name!r}: {problem}") from problem
         except ValidationError as problem:
@@ -73,14 +82,23 @@ class Recipe:
                 for fault in problem.errors()
             )
             raise RecipeError(f"model {name!r} ({algorithm}): {faults}") from problem
-        return cls(name=name, algorithm=algorithm, config=config)
+        return cls(name=name, algorithm=algorithm, config=config, lens=lens)
+
+
+def baselines() -> dict[str, Recipe]:
+    """What every evaluation is held against, by name: what sells at the moment, and item neighbourhoods."""
+    return {
+        "popularity": Recipe.of("popularity", "popularity", {"half_life_days": BASELINE_HALF_LIFE}),
+        "item_knn": Recipe.of("item_knn", "item_knn", {}),
+    }
 
 
 def files() -> list[Path]:
     """The files recipes are read from, later ones overriding earlier ones."""
     found = [Path(__file__).parent / "pipelines" / "models.toml"]
     if settings.PLUGINS_DIR is not None:
-        found.append(Path(settings.PLUGINS_DIR) / "pipelines" / "models.toml")
+        own = Path(settings.PLUGINS_DIR) / "pipelines"
+        found += [own / "models.toml", *sorted((own / "models").glob("*.toml"))]
     return [path for path in found if path.is_file()]
 
 
@@ -96,6 +114,12 @@ def recipe(name: str) -> Recipe:
         raise RecipeError(f"no model is called {name!r}. Known: {', '.join(tables)}.")
     path, table = tables[name]
     return Recipe.of(name, *_parts(path, name, table))
+
+
+def table(name: str) -> dict[str, Any]:
+    """The table of the recipe called `name` as it stands in its file, placeholders and all. Raises as `recipe`."""
+    recipe(name)
+    return dict(_tables()[name][1])
 
 
 def faults() -> list[str]:

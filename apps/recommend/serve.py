@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import structlog
@@ -106,9 +106,11 @@ class _Question:
     allowed: Mask  # of that, what this caller did not rule out
 
     def query(self, pipeline: Pipeline) -> Query:
-        """What `pipeline` is asked: with the user's history, read when first needed, if it depends on who asks."""
-        history = self._history if pipeline.spec.personal else Evidence.none()
-        return Query(history=history, seeds=self.seeds, text=self.ask.text, now=self.now)
+        """What `pipeline` is asked: by whom and with their history, read when first needed, if it depends on that."""
+        asked = Query(seeds=self.seeds, text=self.ask.text, now=self.now)
+        if self.user is None or not self.user.personalised or not pipeline.spec.personal:
+            return asked
+        return replace(asked, history=self._history, user=self.user.id)
 
     @cached_property
     def _history(self) -> Evidence:
@@ -121,7 +123,7 @@ class _Question:
         last = int(taste.times.max(initial=0))
         weights = event_weights(taste.types, taste.times, taste.values, self.state.worth, last)
         known = rows >= 0
-        return Evidence.of_events(rows[known], weights[known], taste.types[known], self.state.worth)
+        return Evidence.of_events(rows[known], weights[known], taste.types[known], self.state.worth, taste.times[known])
 
 
 def _question(ask: Ask, plan: Plan, state: ServingState) -> _Question:

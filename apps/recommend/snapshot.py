@@ -3,8 +3,9 @@
 Events are read as chunks of columns; there is no Python object per event on the way.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,8 @@ from scipy import sparse
 
 from apps.catalog import selectors as catalog
 from apps.interactions import selectors as events
-from apps.recommend.engine.types import EventWorth, Interactions, Items, Rows, rows_of
+from apps.recommend.engine.types import EventWorth, Follows, Interactions, Items, Rows, rows_of
+from apps.users.selectors import follow_columns
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Snapshot:
     @cached_property
     def interactions(self) -> Interactions:
         return interactions(until=self.taken_at)
+
+    def interactions_for(self, *algorithms: Any) -> Interactions:
+        """`interactions`, and who follows whom where one of the algorithms (or their classes) reads that."""
+        reads_follows = any(getattr(algorithm, "reads_follows", False) for algorithm in algorithms)
+        return self._interactions_and_follows if reads_follows else self.interactions
+
+    @cached_property
+    def _interactions_and_follows(self) -> Interactions:
+        return replace(self.interactions, follows=follows(until=self.taken_at))
 
     @cached_property
     def items(self) -> Items:
@@ -116,6 +127,12 @@ def _dense_sessions(keys: NDArray[np.int64]) -> Rows:
     return rows
 
 
+def follows(*, until: int | None = None) -> Follows:
+    """Who follows whom, since before `until` (seconds since 1970; now). About 2 µs and 24 bytes a follow."""
+    columns = follow_columns(until=until)
+    return Follows(followers=columns.followers, followed=columns.followed, times=columns.times)
+
+
 def items(*, texts: bool = False) -> Items:
     """The whole catalog, deleted items included (as not available), because events refer to them."""
     columns = catalog.item_columns(texts=texts)
@@ -127,6 +144,7 @@ def items(*, texts: bool = False) -> Items:
         parent_ids=columns.parents,
         category_pairs=columns.category_pairs,
         texts=columns.texts,
+        brands=brand_numbers(columns.brand),
     )
 
 
@@ -139,6 +157,7 @@ def items_of(
     parent_ids: NDArray[np.int64],
     category_pairs: NDArray[np.int64],
     texts: Sequence[str] | None = None,
+    brands: NDArray[np.int64] | None = None,
 ) -> Items:
     """Catalog columns as the engine reads them: `category_pairs` (item id, category id) and parents become rows."""
     category_ids, category_rows = np.unique(category_pairs[:, 1], return_inverse=True)
@@ -155,7 +174,21 @@ def items_of(
         category_ids=category_ids,
         parents=rows_of(ids, parent_ids),
         texts=texts,
+        brands=brands,
     )
+
+
+def brand_numbers(names: Sequence[str]) -> NDArray[np.int64]:
+    """A number for each brand's name, the same in any case and with any spaces around it; -1 for no brand.
+
+    It depends on the name alone, so that items can be added one by one.
+    """
+    numbers = {name: _brand_number(name.strip().casefold()) for name in set(names)}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def _brand_number(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 if name else -1
 
 
 def worth() -> dict[int, EventWorth]:

@@ -114,7 +114,7 @@ def _train(claim: Claim, snapshot: Snapshot, *, force: bool, steps: Steps) -> Tr
     seed = int(recipe.digest, 16)
 
     steps.begin("reading events and catalog", 0.02)
-    interactions = snapshot.interactions
+    interactions = snapshot.interactions_for(recipe.build())
     items = snapshot.items_with_texts if recipe.reads_texts else snapshot.items
     _require_enough(recipe, interactions)
 

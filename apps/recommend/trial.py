@@ -1,18 +1,17 @@
 """A recipe on trial: fitted on the past, asked about what came next, beside popularity and the active recipe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from apps.recommend.engine.algorithms.popularity import Popularity
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.evaluation.compare import Interval, intervals
 from apps.recommend.engine.evaluation.evaluate import Measured, compare, measure
 from apps.recommend.engine.evaluation.splits import Split, items_as_of, temporal_split
 from apps.recommend.engine.types import Interactions, Items
-from apps.recommend.recipes import Recipe
+from apps.recommend.recipes import Recipe, baselines
 
 HELD_OUT = 0.1  # share of the latest taste events
 TESTED_USERS = 5_000  # a sample of this size tells models apart; more only take longer
@@ -59,7 +58,7 @@ def try_out(
 
         announce("trying it on the latest events")
         ours = measured(recipe.build())
-        popularity = measured(Popularity(Popularity.Config()))
+        popularity = measured(baselines()["popularity"].build())
     except NotEnoughData as lack:
         return Trial({}, None, f"Not measured: a trial on the latest events {lack}.")
     difference = None
@@ -87,10 +86,7 @@ def _split(interactions: Interactions, seed: int) -> Split:
     if not len(times):
         raise NotEnoughData("events of taste", 0, 1)
     split = temporal_split(interactions, at=int(np.quantile(times, 1 - HELD_OUT)))
-    if len(split.users) <= TESTED_USERS:
-        return split
-    sample = np.sort(np.random.default_rng(seed).choice(len(split.users), TESTED_USERS, replace=False))
-    return replace(split, users=split.users[sample], truth=split.truth[sample], had=split.had[sample])
+    return split.sample(TESTED_USERS, np.random.default_rng(seed))
 
 
 def _figures(result: Measured, seed: int) -> dict[str, Any]:

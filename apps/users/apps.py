@@ -6,4 +6,7 @@ class UsersConfig(AppConfig):
     verbose_name = "Users"
 
     def ready(self) -> None:
-        from apps.users import schema  # noqa: F401  # registers itself with the API's description
+        from apps.users import personal_data, schema  # noqa: F401  # the schema registers itself
+        from apps.users.follows import FollowHolder
+
+        personal_data.register("follows", FollowHolder())

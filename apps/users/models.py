@@ -28,6 +28,24 @@ class User(models.Model):
         return self.external_id
 
 
+class Follow(models.Model):
+    """One user follows another: what the other wants may be recommended to them."""
+
+    follower = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    followed = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["follower", "followed"], name="follow_once"),
+            models.CheckConstraint(condition=~models.Q(follower=models.F("followed")), name="follow_somebody_else"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.follower} follows {self.followed}"
+
+
 class ApiKey(models.Model):
     """A bearer key. Only its SHA-256 is stored; the key itself is shown once, on creation."""
 

@@ -7,16 +7,22 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.users.api_keys import KeyFacts, browser_origins, key_facts
+from apps.users.follows import FollowColumns, FollowRecord, follow_columns, follow_record, follows_listed
 from apps.users.models import User
 from apps.users.personal_data import holders
 
 __all__ = [
+    "FollowColumns",
+    "FollowRecord",
     "KeyFacts",
     "UserFacts",
     "UserRecord",
     "browser_origins",
     "export_user",
     "external_ids_of",
+    "follow_columns",
+    "follow_record",
+    "follows_listed",
     "key_facts",
     "user_by_external_id",
     "user_record",

@@ -42,6 +42,13 @@ class PreferencesSerializer(StrictSerializer):
     personalised = serializers.BooleanField(help_text="False: recommendations that do not depend on the user.")
 
 
+class FollowSerializer(serializers.Serializer[Any]):
+    """Somebody a user follows."""
+
+    user_id = serializers.CharField(help_text="Who is followed.")
+    followed_at = serializers.DateTimeField()
+
+
 class TokenRequestSerializer(StrictSerializer):
     """How long the token shall live."""
 

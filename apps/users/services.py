@@ -9,6 +9,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.users.api_keys import api_key_change, api_key_create, api_key_revoke
+from apps.users.errors import UnknownUser
+from apps.users.follows import CannotFollow, user_follow, user_unfollow
 from apps.users.models import User
 from apps.users.personal_data import PersonalDataHolder, holders
 from apps.users.personal_data import register as personal_data_register
@@ -24,6 +26,7 @@ from apps.users.tokens import (
 __all__ = [
     "MAX_TOKEN_SECONDS",
     "BadUserToken",
+    "CannotFollow",
     "CannotMerge",
     "PersonalDataHolder",
     "UnknownUser",
@@ -33,10 +36,12 @@ __all__ = [
     "personal_data_register",
     "taste_changed",
     "user_erase",
+    "user_follow",
     "user_prefer",
     "user_put",
     "user_token_sign",
     "user_token_verify",
+    "user_unfollow",
     "users_ensure",
     "users_merge",
     "visitor_id_is_ours",
@@ -44,10 +49,6 @@ __all__ = [
 ]
 
 _CHUNK = 5_000
-
-
-class UnknownUser(LookupError):
-    """No user has this id."""
 
 
 class CannotMerge(ValueError):

@@ -15,9 +15,10 @@ from apps.api.fields import external_id_in_path
 from apps.api.problems import Problem, ProblemSerializer
 from apps.users import selectors, services
 from apps.users import serializers as shapes
-from apps.users.models import User
+from apps.users.models import Follow, User
 
 _USER_ID = OpenApiParameter("user_id", str, OpenApiParameter.PATH, description="Your own id of the user.")
+_OTHER_ID = OpenApiParameter("other_id", str, OpenApiParameter.PATH, description="Your own id of whom they follow.")
 
 
 class UsersView(GenericAPIView[User]):
@@ -163,6 +164,71 @@ class PreferencesView(APIView):
         return Response(wishes)
 
 
+class FollowsView(GenericAPIView[Follow]):
+    """Whom a user follows."""
+
+    required_scopes = {"GET": "users:read"}
+    serializer_class = shapes.FollowSerializer
+    queryset = Follow.objects.none()
+
+    @extend_schema(
+        operation_id="user_follows",
+        tags=["users"],
+        parameters=[_USER_ID],
+        responses={200: shapes.FollowSerializer(many=True), 404: ProblemSerializer},
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        """Whom a user follows, the latest first, in pages."""
+        user_id = external_id_in_path(user_id, "user_id")
+        follows = selectors.follows_listed(user_id)
+        if follows is None:
+            raise _unknown(user_id)
+        records = [selectors.follow_record(follow) for follow in self.paginate_queryset(follows) or []]
+        return self.get_paginated_response(shapes.FollowSerializer(records, many=True).data)
+
+
+class FollowView(APIView):
+    """One user follows another."""
+
+    required_scopes = {"PUT": "users:write", "DELETE": "users:write"}
+
+    @extend_schema(
+        operation_id="user_follow",
+        tags=["users"],
+        parameters=[_USER_ID, _OTHER_ID],
+        request=None,
+        responses={200: shapes.FollowSerializer, 201: shapes.FollowSerializer, 409: ProblemSerializer},
+    )
+    def put(self, request: Request, user_id: str, other_id: str) -> Response:
+        """Have a user follow another (201), or find that they do already (200).
+
+        What the other wants counts for the user's recommendations from the next training on, where a pipeline asks a
+        model of the algorithm `social`. Users nobody knows are created.
+        """
+        user_id, other_id = external_id_in_path(user_id, "user_id"), external_id_in_path(other_id, "other_id")
+        try:
+            record, new = services.user_follow(user_id, other_id)
+        except services.CannotFollow as reason:
+            raise Problem(409, str(reason), field="other_id", code="cannot_follow") from None
+        return Response(shapes.FollowSerializer(record).data, status=201 if new else 200)
+
+    @extend_schema(
+        operation_id="user_unfollow",
+        tags=["users"],
+        parameters=[_USER_ID, _OTHER_ID],
+        request=None,
+        responses={204: None, 404: ProblemSerializer},
+    )
+    def delete(self, request: Request, user_id: str, other_id: str) -> Response:
+        """Have a user no longer follow another. Doing so again changes nothing."""
+        user_id, other_id = external_id_in_path(user_id, "user_id"), external_id_in_path(other_id, "other_id")
+        try:
+            services.user_unfollow(user_id, other_id)
+        except services.UnknownUser as unknown:
+            raise _unknown(str(unknown), "other_id" if str(unknown) == other_id else "user_id") from None
+        return Response(status=204)
+
+
 class TokenView(APIView):
     """What a shop's server hands to a signed-in browser."""
 
@@ -210,5 +276,5 @@ def _shown(user_id: str) -> dict[str, Any]:
     return dict(shapes.UserSerializer(record).data)
 
 
-def _unknown(user_id: str) -> Problem:
-    return Problem(404, f"There is no user {user_id!r}.", field="user_id", code="unknown_user")
+def _unknown(user_id: str, field: str = "user_id") -> Problem:
+    return Problem(404, f"There is no user {user_id!r}.", field=field, code="unknown_user")

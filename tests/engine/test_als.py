@@ -7,7 +7,7 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
-from apps.recommend.engine.algorithms import als
+from apps.recommend.engine import fold_in as fold_in_module
 from apps.recommend.engine.algorithms.als import Als, AlsModel
 from apps.recommend.engine.types import Evidence, Query
 from tests import worlds
@@ -53,7 +53,7 @@ def test_scoring_many_users_in_blocks_changes_nothing(model: AlsModel, monkeypat
     histories = sparse.random_array((7, len(model.item_ids)), density=0.1, rng=np.random.default_rng(3), format="csr")
     histories = sparse.csr_matrix(histories, dtype=np.float32)
     at_once = model.score_batch(histories)
-    monkeypatch.setattr(als, "SYSTEM_NUMBERS", 3 * model.gram.size)
+    monkeypatch.setattr(fold_in_module, "SYSTEM_NUMBERS", 3 * model.gram.size)
     np.testing.assert_allclose(model.score_batch(histories), at_once, rtol=1e-4, atol=1e-6)
 
 

@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import sparse
 
-from apps.recommend.engine.algorithms import item_knn
-from apps.recommend.engine.algorithms.item_knn import ItemKnn
+from apps.recommend.engine import co_occurrence
+from apps.recommend.engine.algorithms.item_knn import ItemKnn, ItemKnnModel
 from apps.recommend.engine.item_links import ItemLinksModel
-from apps.recommend.engine.types import Evidence, Query
+from apps.recommend.engine.types import Evidence, Query, tie_break
 from tests import worlds
 
 
-def fit(world: worlds.World, **config: Any) -> ItemLinksModel:
+def fit(world: worlds.World, **config: Any) -> ItemKnnModel:
     return ItemKnn(ItemKnn.Config(**config)).fit(world.interactions, world.items, np.random.default_rng(0))
 
 
@@ -43,7 +44,7 @@ def test_similarities_are_those_of_brute_force(world: worlds.World) -> None:
 
 def test_working_in_small_blocks_changes_nothing(world: worlds.World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit(world)
-    monkeypatch.setattr(item_knn, "BLOCK_PRODUCTS", 3_000)
+    monkeypatch.setattr(co_occurrence, "BLOCK_PRODUCTS", 3_000)
     parts = fit(world)
     np.testing.assert_array_equal(whole.neighbours, parts.neighbours)
     np.testing.assert_array_equal(whole.weights, parts.weights)
@@ -107,3 +108,58 @@ def test_every_weighting_keeps_similarities_between_0_and_1_and_groups_together(
     assert similar.max() <= 1 + 1e-6
     same = world.item_groups[:, None] == world.item_groups[None, :]
     assert similar[same].mean() > 3 * similar[~same].mean()
+
+
+def test_the_nearest_of_each_candidate_as_shares_with_their_popularity_are_those_of_brute_force(
+    world: worlds.World,
+) -> None:
+    model = fit(
+        world,
+        weighting="cosine",
+        shrinkage=0.0,
+        min_support=1,
+        neighbours=6,
+        nearest_to="candidate",
+        share=True,
+        popularity_bias=True,
+    )
+    wanted = world.interactions.matrix().toarray().astype(float)
+    similar = by_hand(wanted, 0.0, 1)
+    similar[similar < -np.sort(-similar, axis=1)[:, [5]]] = 0  # a row for each candidate
+    shares = similar / similar.sum(axis=1, keepdims=True)
+    popular = (wanted > 0).mean(axis=0)
+    bias = popular - shares @ popular
+    weights = np.array([2.0, 0.5, -1.0])
+    expected = shares[:, [3, 8, 11]] @ weights + bias * np.abs(weights).mean()
+    evidence = Evidence(np.array([3, 8, 11], np.int32), weights.astype(np.float32), np.full(3, -1, np.int16))
+    query, rows = Query(history=evidence), np.arange(len(similar), dtype=np.int32)
+    np.testing.assert_allclose(model.score(query, rows), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.contributions(query, rows).sum(axis=1), expected, rtol=1e-4, atol=1e-6)
+    history = sparse.csr_matrix((weights, ([0, 0, 0], [3, 8, 11])), shape=(2, len(similar)), dtype=np.float32)
+    batch = model.score_batch(history)
+    np.testing.assert_allclose(batch[0], expected, rtol=1e-4, atol=1e-6)
+    assert np.isnan(batch[1]).all()
+
+
+def test_a_model_of_a_version_without_bias_can_still_be_read(world: worlds.World) -> None:
+    model = fit(world)
+    arrays = {name: array for name, array in model.to_arrays().items() if name != "bias"}
+    query, rows = Query(history=Evidence.of_rows([1, 2])), np.arange(40, dtype=np.int32)
+    np.testing.assert_array_equal(ItemKnnModel.from_arrays(arrays).score(query, rows), model.score(query, rows))
+
+
+def test_the_strongest_links_may_be_negative_and_ties_fall_by_hash_not_by_row() -> None:
+    rng = np.random.default_rng(5)
+    origin, target = (part.ravel().astype(np.int32) for part in np.meshgrid(np.arange(9), np.arange(50), indexing="ij"))
+    weight = rng.integers(-3, 3, size=len(origin)).astype(np.float32)
+    weight[::7] = -0.0
+    shuffled = rng.permutation(len(origin))
+    links = (origin[shuffled], target[shuffled], weight[shuffled])
+    model = ItemLinksModel.strongest(worlds.item_ids(50), [links], 12)
+    by_hash = np.argsort(tie_break(np.arange(50)))
+    for item in range(9):
+        row = weight[origin == item]
+        expected = by_hash[np.argsort(-row[by_hash], kind="stable")][:12]
+        np.testing.assert_array_equal(model.neighbours[item], expected)
+        np.testing.assert_array_equal(model.weights[item], row[expected])
+    assert (model.neighbours[9:] == -1).all()

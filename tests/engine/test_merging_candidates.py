@@ -1,10 +1,11 @@
 """Candidates of several sources become one slate."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.recommend.engine.merge import Part, merge
+from apps.recommend.engine.merge import TRACE, Calibration, Lists, Part, Pool, Weights, calibrated, merge
 from apps.recommend.engine.types import Slate
 
 
@@ -46,6 +47,91 @@ def test_a_merged_slate_has_every_candidate_once_in_falling_order(a: dict[int, f
     assert sorted(merged.rows.tolist()) == sorted(set(a) | set(b))
     assert (np.diff(merged.scores) <= 0).all()
     assert len(merged.scores) == len(merged.source) == len(merged.rows)
+
+
+def test_an_item_that_only_the_last_of_a_list_was_given_to_still_beats_one_that_nobody_proposed() -> None:
+    merged = merge([Part("a", 1.0, slate({1: 9.0, 2: 1.0})), Part("b", 0.0, slate({3: 5.0, 4: 4.0}))])
+    assert merged.rows[:2].tolist() == [1, 2]
+    assert set(merged.rows[2:].tolist()) == {3, 4}
+
+
+def test_scores_of_any_unit_count_alike() -> None:
+    """A source in thousandths and one in millions, with the same shape of list, share the top."""
+    tiny, huge = slate({1: 0.003, 2: 0.002, 3: 0.001}), slate({4: 3e6, 5: 2e6, 6: 1e6})
+    merged = merge([Part("tiny", 1.0, tiny), Part("huge", 1.0, huge)])
+    by_row = dict(zip(merged.rows.tolist(), merged.scores.tolist(), strict=True))
+    assert by_row[1] == pytest.approx(by_row[4], rel=1e-5)
+    assert by_row[2] == pytest.approx(by_row[5], rel=1e-5)
+
+
+@pytest.mark.parametrize(("history", "first"), [(0, 2), (5, 1), (1000, 1)])
+def test_a_cold_weight_counts_for_those_without_history_only(history: int, first: int) -> None:
+    personal = Part("personal", 1.0, slate({1: 1.0, 9: 0.0}), cold_weight=0.1)
+    popular = Part("popular", 0.2, slate({2: 1.0, 8: 0.0}), cold_weight=1.0)
+    assert merge([personal, popular], history=history, half=2.0).rows[0] == first
+
+
+def test_weights_move_from_cold_to_warm_as_the_formula_says() -> None:
+    weights = Weights(warm=np.array([1.0, 0.2]), cold=np.array([0.0, 0.8]), half=4.0)
+    for history in (0, 1, 4, 12):
+        share = history / (history + 4.0)
+        np.testing.assert_allclose(weights.of(history), [share, 0.8 - 0.6 * share])
+
+
+def test_the_total_is_the_weighted_mean_over_the_parts_that_speak_to_the_user() -> None:
+    """Against a loop over users, candidates and parts."""
+    rng = np.random.default_rng(3)
+    users, length = 6, 5
+    lists = []
+    for _ in range(3):
+        rows = np.stack([rng.permutation(12)[:length] for _ in range(users)]).astype(np.int32)
+        scores = -np.sort(-rng.normal(size=(users, length)).astype(np.float32), axis=1)
+        rows[np.arange(length)[None, :] >= rng.integers(0, length + 1, size=users)[:, None]] = -1
+        lists.append(Lists(rows, scores))
+    weights = Weights(np.array([1.0, 0.5, 0.0]), np.array([0.2, 0.5, 1.5]), 3.0)
+    history = rng.integers(0, 9, size=users)
+    pool = Pool.of(lists)
+    totals = weights.totals(pool, history)
+    found = {(int(u), int(r)): float(t) for u, r, t in zip(pool.users, pool.rows, totals, strict=True)}
+    expected: dict[tuple[int, int], float] = {}
+    for user in range(users):
+        own = weights.of(int(history[user]))
+        speaking = sum(own[n] for n, part in enumerate(lists) if (part.rows[user] >= 0).any())
+        for number, part in enumerate(lists):
+            listed = part.rows[user] >= 0
+            scores = part.scores[user][listed].astype(float)
+            for row, score in zip(part.rows[user][listed].tolist(), scores, strict=True):
+                spread = scores.std()
+                value = (score - scores.min()) / spread + TRACE if spread > 0 else 1.0
+                expected[user, row] = expected.get((user, row), 0.0) + own[number] * value / (speaking or 1.0)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("calibration", ["spread", "range", "rank"])
+def test_each_calibration_keeps_the_order_and_ends_at_a_trace(calibration: Calibration) -> None:
+    part = Lists(np.array([[3, 1, 2, -1]], np.int32), np.array([[5.0, 4.0, -2.0, 0.0]], np.float32))
+    values = calibrated(part, calibration)[0]
+    assert values[0] > values[1] > values[2] == pytest.approx(TRACE)
+    assert values[3] == 0.0
+    tops = {"range": 1.0, "rank": 1.0, "spread": 7.0 / np.std([5.0, 4.0, -2.0])}
+    assert values[0] == pytest.approx(tops[calibration] + TRACE)
+    if calibration == "rank":
+        assert values[1] == pytest.approx(0.5 + TRACE)
+
+
+def test_where_all_scores_are_alike_each_entry_is_worth_one() -> None:
+    alike = Lists(np.array([[3, 1], [5, -1], [-1, -1]], np.int32), np.array([[2.0, 2.0], [7.0, 0.0], [0.0, 0.0]], "f4"))
+    assert calibrated(alike, "spread").tolist() == [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+
+
+def test_nobody_and_nothing_make_an_empty_pool() -> None:
+    nothing = Lists(np.full((2, 3), -1, np.int32), np.zeros((2, 3), np.float32))
+    pool = Pool.of([nothing, nothing])
+    assert len(pool.rows) == 0
+    assert not pool.speaks.any()
+    assert Weights(np.ones(2), np.ones(2)).totals(pool, np.array([0, 4])).shape == (0,)
 
 
 def test_ties_do_not_fall_to_low_row_numbers() -> None:

@@ -1,6 +1,6 @@
 """Models that are a weighted link from item to item, whatever learned the links: kNN, EASE, SLIM, random walks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -14,6 +14,8 @@ from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.types import Query, Rows, Scores, tie_break
 
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # from, to, weight: one entry a link
+
+TRACE = 1e-7  # weights this near to 0 are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +34,14 @@ class ItemLinksModel:
     def strongest(cls, item_ids: NDArray[np.int64], blocks: Iterable[Links], width: int) -> Self:
         """The `width` links of largest weight from each item, out of blocks of links in any order.
 
-        All links from one item must be in one block. O(links log links) for each block.
+        All links from one item must be in one block. O(links log links) for each block, but only one sort of numbers.
         """
         size = len(item_ids)
         neighbours = np.full((size, width), -1, dtype=np.int32)
         weights = np.zeros((size, width), dtype=np.float32)
         for origin, target, weight in blocks:
+            strong = _at_least_the_last_kept(origin, weight, width)
+            origin, target, weight = origin[strong], target[strong], weight[strong]
             order = np.lexsort((tie_break(target), -weight, origin))
             origin, target, weight = origin[order], target[order], weight[order]
             rank = np.arange(len(origin)) - np.searchsorted(origin, origin)  # place among the links from one item
@@ -93,3 +97,34 @@ class ItemLinksModel:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         return cls(arrays["item_ids"], arrays["neighbours"], arrays["weights"])
+
+
+def links_of_rows(blocks: Iterable[tuple[int, int, NDArray[np.floating]]], width: int) -> Iterator[Links]:
+    """Of dense rows of weights (first, last, rows), the `width` largest in each and ties with the last of them.
+
+    Weights of no more than TRACE either way are no links. O(weights), and a copy of each block.
+    """
+    for first, _, rows in blocks:
+        strong = np.abs(rows) > TRACE
+        if rows.shape[1] > width:
+            bounds = np.partition(rows, -width, axis=1)[:, [-width]]
+            strong &= rows >= bounds
+        origin, target = np.nonzero(strong)
+        yield (origin + first).astype(np.int32), target.astype(np.int32), rows[origin, target].astype(np.float32)
+
+
+def _at_least_the_last_kept(
+    origin: NDArray[np.int32], weight: NDArray[np.float32], width: int
+) -> slice | NDArray[np.bool_]:
+    """Which links weigh no less than the `width`-th strongest from the same item: those and ties with it."""
+    if len(origin) <= width:
+        return slice(None)
+    # A float's bits, its sign turned, order as it does: item and weight in one number sort fast, without a permutation.
+    bits = (weight.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0: -0 becomes 0
+    bits = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = (origin.astype(np.uint64) << np.uint64(32)) | bits
+    ordered = np.sort(keys)
+    last = np.cumsum(np.bincount(origin))
+    first = np.append(0, last[:-1])
+    bounds = ordered[np.minimum(np.maximum(last - width, first), len(ordered) - 1)]
+    return np.asarray(keys >= bounds[origin])

@@ -1,28 +1,130 @@
-"""Candidates of several sources become one ranked slate."""
+"""Candidates of several sources become one ranking: for one user when serving, for many when evaluating and tuning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from apps.recommend.engine.types import Slate, tie_break
+from apps.recommend.engine.types import Rows, Scores, Slate, tie_break
+
+Calibration = Literal["spread", "range", "rank"]
+
+TRACE = 0.01  # what the last of a list keeps: to be proposed is worth more than not to be
+HISTORY_HALF = 5.0  # items of history at which a weight stands halfway between cold and warm
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """What one part proposes to each user, best first: rows and scores of shape (users, length); row -1: no more."""
+
+    rows: Rows
+    scores: Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Every candidate of every user once, by user and row, with what each part says of it on a scale of its own list.
+
+    `values` has shape (candidates, parts), 0 where the part did not propose it. `speaks` (users, parts) tells the
+    parts that had anything to propose to the user.
+    """
+
+    users: NDArray[np.int64]
+    rows: Rows
+    values: NDArray[np.float32]
+    speaks: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, lists: Sequence[Lists], calibration: Calibration = "spread") -> Self:
+        """The union of the parts' lists. All lists are of the same users. O(entries log entries)."""
+        span = max((int(part.rows.max(initial=-1)) for part in lists), default=-1) + 1
+        keys, values, parts = [], [], []
+        for number, part in enumerate(lists):
+            users, places = np.nonzero(part.rows >= 0)
+            keys.append(users * np.int64(span) + part.rows[users, places])
+            values.append(calibrated(part, calibration)[users, places])
+            parts.append(np.full(len(users), number))
+        unique, where = np.unique(np.concatenate(keys), return_inverse=True)
+        table = np.zeros((len(unique), len(lists)), dtype=np.float32)
+        table[where, np.concatenate(parts)] = np.concatenate(values)
+        speaks = np.stack([(part.rows >= 0).any(axis=1) for part in lists], axis=1)
+        users, rows = np.divmod(unique, max(span, 1))
+        return cls(users, rows.astype(np.int32), table, speaks)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How much each part counts: `cold` for a user without history, `warm` for one with a long one.
+
+    With h different items of history a weight is cold + (warm - cold) · h / (h + `half`).
+    """
+
+    warm: NDArray[np.float64]
+    cold: NDArray[np.float64]
+    half: float = HISTORY_HALF
+
+    def totals(self, pool: Pool, history: NDArray[np.integer]) -> NDArray[np.float32]:
+        """A score for each candidate: the weighted mean of what the parts that speak to the user say; at least 0.
+
+        `history` is each user's h. O(candidates × parts).
+        """
+        known = history / (history + self.half)
+        weighed = pool.values @ self.cold.astype(np.float32)
+        if (self.warm != self.cold).any():
+            lean = pool.values @ (self.warm - self.cold).astype(np.float32)
+            weighed = weighed + lean * known.astype(np.float32)[pool.users]
+        of_users = self.cold + (self.warm - self.cold) * known[:, None]
+        speaking = (of_users * pool.speaks).sum(axis=1)
+        return np.asarray(weighed / np.where(speaking > 0, speaking, 1.0).astype(np.float32)[pool.users], np.float32)
+
+    def of(self, history: int) -> NDArray[np.float64]:
+        """The weight of each part for one user."""
+        return self.cold + (self.warm - self.cold) * (history / (history + self.half))
+
+
+def calibrated(part: Lists, calibration: Calibration) -> NDArray[np.float32]:
+    """The scores of `part` on a scale that parts can be compared on, each list by itself; 0 where there is no entry.
+
+    `spread`: how many standard deviations of the list an entry stands above its last; `range`: the first is 1, the
+    last 0; `rank`: as `range`, but by place, whatever the scores. Where all scores are alike each is worth 1.
+    """
+    listed = part.rows >= 0
+    size = listed.sum(axis=1, keepdims=True)
+    if calibration == "rank":
+        scores = np.where(listed, -np.arange(part.rows.shape[1], dtype=np.float64), 0.0)
+    else:
+        scores = np.where(listed, part.scores, 0.0).astype(np.float64)
+    lowest = np.where(listed, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    above = np.where(listed, scores - lowest, 0.0)
+    highest = above.max(axis=1, keepdims=True, initial=0.0)
+    scale = highest
+    if calibration == "spread":
+        mean = above.sum(axis=1, keepdims=True) / np.maximum(size, 1)
+        scale = np.sqrt((np.where(listed, above - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / np.maximum(size, 1))
+    alike = highest <= 1e-12 * np.maximum(np.abs(lowest), 1.0)
+    values = np.where(alike, 1.0, above / np.where(alike, 1.0, scale) + TRACE)
+    return np.asarray(np.where(listed, values, 0.0), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One source's candidates and how much it counts."""
+    """One source's candidates and how much it counts; `cold_weight` None: for everybody the same."""
 
     name: str
     weight: float
     slate: Slate
+    cold_weight: float | None = None
 
 
-def merge(parts: Sequence[Part]) -> Slate:
-    """One slate of every candidate, scored by the weighted sum of its sources' scores, best first.
+def merge(
+    parts: Sequence[Part], *, history: int = 0, half: float = HISTORY_HALF, calibration: Calibration = "spread"
+) -> Slate:
+    """One slate of every candidate, scored by `Weights.totals`, best first.
 
-    Each source's scores are brought to [0, 1] first (its best is 1, its worst candidate is near 0), since sources
-    measure in different units; a source that did not propose an item adds nothing. `source` is the one that added
-    most. A single source keeps its own scores. O(candidates log candidates).
+    `history` is how many items of this user's are known. `source` is the part that added most. A single source keeps
+    its own scores. O(candidates log candidates).
     """
     parts = [part for part in parts if len(part.slate)]
     if not parts:
@@ -30,26 +132,11 @@ def merge(parts: Sequence[Part]) -> Slate:
     if len(parts) == 1:
         only = parts[0]
         return Slate(only.slate.rows, only.slate.scores, np.zeros(len(only.slate), np.int16), (only.name,))
-    rows, where = np.unique(np.concatenate([part.slate.rows for part in parts]), return_inverse=True)
-    scaled = np.zeros((len(parts), len(rows)), dtype=np.float32)
-    start = 0
-    for number, part in enumerate(parts):
-        scores = part.slate.scores
-        scaled[number, where[start : start + len(scores)]] = part.weight * _to_unit(scores)
-        start += len(scores)
-    total = scaled.sum(axis=0) / np.float32(sum(part.weight for part in parts))
-    order = np.lexsort((tie_break(rows), -total))
-    return Slate(
-        rows[order].astype(np.int32),
-        total[order],
-        scaled.argmax(axis=0)[order].astype(np.int16),
-        tuple(part.name for part in parts),
-    )
-
-
-def _to_unit(scores: np.ndarray) -> np.ndarray:
-    """Scores to (0, 1]; the last candidate keeps a trace, so that being proposed is worth more than not being."""
-    low, high = float(scores.min()), float(scores.max())
-    if high - low < 1e-12:
-        return np.ones_like(scores)
-    return (scores - low) / (high - low) * 0.99 + 0.01
+    pool = Pool.of([Lists(part.slate.rows[None], part.slate.scores[None]) for part in parts], calibration)
+    warm = np.array([part.weight for part in parts])
+    cold = np.array([part.weight if part.cold_weight is None else part.cold_weight for part in parts])
+    weights = Weights(warm, cold, half)
+    total = weights.totals(pool, np.array([history]))
+    most = (pool.values * weights.of(history)).argmax(axis=1)
+    order = np.lexsort((tie_break(pool.rows), -total))
+    return Slate(pool.rows[order], total[order], most[order].astype(np.int16), tuple(part.name for part in parts))

@@ -6,12 +6,12 @@ import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from apps.recommend.engine.context import Context
-from apps.recommend.engine.merge import Part, merge
+from apps.recommend.engine.merge import HISTORY_HALF, Calibration, Part, merge
 from apps.recommend.engine.protocols import CandidateSource, Stage
 from apps.recommend.engine.registries import SOURCES, STAGES
 from apps.recommend.engine.types import Query, Slate
@@ -37,7 +37,8 @@ class _Step(BaseModel):
 class SourceSpec(_Step):
     """`[[sources]]`: a source, what it counts in the blend, how many candidates it gives, what it tells shoppers."""
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, ge=0)
+    cold_weight: float | None = Field(default=None, ge=0)  # what it counts for a user without history; None: the same
     limit: int = Field(default=200, ge=1, le=2000)
     reason: str = "taste"  # see reasons.py
 
@@ -59,6 +60,10 @@ class PipelineSpec(BaseModel):
     name: str
     label: str
     personal: bool = True  # depends on who asks; a pipeline that does not is cached once for everybody
+    history_half: float = Field(
+        default=HISTORY_HALF, gt=0
+    )  # items of history at which weights stand between cold and warm
+    calibration: Calibration = "spread"  # how sources' scores are made comparable; see merge.calibrated
     sources: tuple[SourceSpec, ...] = Field(min_length=1)
     stages: tuple[StageSpec, ...] = ()
 
@@ -66,6 +71,12 @@ class PipelineSpec(BaseModel):
     def read(cls, path: Path) -> "PipelineSpec":
         """The pipeline in `path`, named after the file."""
         return cls(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if all(source.weight == 0 and not source.cold_weight for source in self.sources):
+            raise ValueError("no source has a weight above 0")
+        return self
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -122,9 +133,9 @@ class Pipeline:
         parts: list[Part] = []
         for source_spec, source in self._sources:
             proposed = source.propose(query, context, source_spec.limit)
-            parts.append(Part(source_spec.name, source_spec.weight, proposed))
+            parts.append(Part(source_spec.name, source_spec.weight, proposed, source_spec.cold_weight))
             note(f"{source_spec.use}:{source_spec.name}", len(proposed))
-        slate = merge(parts)
+        slate = merge(parts, history=len(query.history), half=self.spec.history_half, calibration=self.spec.calibration)
         note("merge", len(slate))
         for stage_spec, stage in self._stages:
             slate = stage(slate, query, context)

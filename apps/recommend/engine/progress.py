@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 
 Listener = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
@@ -24,3 +25,25 @@ def report(what: str, done: int, total: int) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(what, done, total)
+
+
+class OutOfTime(Exception):
+    """The time that was allowed is over."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Within the block, a `report` after `seconds` raises OutOfTime; None: no limit. Whoever listens still hears."""
+    if seconds is None:
+        yield
+        return
+    outer, end = _listener.get(), monotonic() + seconds
+
+    def checked(what: str, done: int, total: int) -> None:
+        if outer is not None:
+            outer(what, done, total)
+        if monotonic() > end:
+            raise OutOfTime(f"stopped after {seconds:,.0f} seconds, the time allowed")
+
+    with listening(checked):
+        yield

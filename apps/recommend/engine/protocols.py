@@ -5,6 +5,7 @@ an instance of its config, and free of hidden state: the same input and the same
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -13,22 +14,28 @@ from scipy import sparse
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
-from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores, Slate
+from apps.recommend.engine.types import Interactions, Items, Queries, Query, Rows, Scores, Slate
 
 Arrays = Mapping[str, NDArray[Any]]
 Question = Literal["history", "seeds"]  # what does this user want; what goes with these items
 
 
-class Model(Protocol):
-    """A fitted model over `item_ids` (ascending); its rows index them. Immutable; safe to share between threads."""
+class Scorer(Protocol):
+    """What can be asked how well items answer: a fitted model, or several that answer as one."""
 
-    item_ids: NDArray[np.int64]
+    @property
+    def item_ids(self) -> NDArray[np.int64]:
+        """Ascending; rows index them."""
 
     def score(self, query: Query, rows: Rows) -> Scores:
         """How well each of `rows` answers `query` (model rows), higher is better; NaN where it cannot say.
 
         Returns float32 of shape (len(rows),). A query it knows nothing about gives all NaN.
         """
+
+
+class Model(Scorer, Protocol):
+    """A fitted model over `item_ids` (ascending); its rows index them. Immutable; safe to share between threads."""
 
     def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
         """What each piece of `query.evidence` added to each score: shape (len(rows), len(query.evidence)).
@@ -61,18 +68,54 @@ class BatchModel(Model, Protocol):
         """As `score` over all rows, for one history a row (summed evidence weights, users x items): dense."""
 
 
+class UserModel(Model, Protocol):
+    """A model that knows people by who they are: it looks at `Query.user`, and may answer without any history."""
+
+    wants_user: ClassVar[Literal[True]]
+
+    def score_users(self, user_ids: NDArray[np.int64], histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """As `score` over all rows, for one user and their history (as for `score_batch`) a row: dense."""
+
+
+class TimedModel(Model, Protocol):
+    """A model that looks at `Evidence.times`, `Query.now` and `Query.user`: evaluation tells it all three."""
+
+    def score_queries(self, asked: Queries) -> NDArray[np.float32]:
+        """As `score` over all rows, for one query a row: dense."""
+
+
+class Learner(Protocol):
+    """What can be fitted and then asked: an algorithm, or a whole blend of them."""
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it wants Items.texts."""
+
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> Scorer:
+        """Learn from `interactions` and `items`; see `Algorithm.fit`."""
+
+
 FittedModel = Model  # inside Algorithm, `Model` is the class attribute
 
 
 class Algorithm(Protocol):
-    """How a model is learned."""
+    """How a model is learned. What are properties here are attributes of the class."""
 
-    Config: type[ComponentConfig]
-    Model: ClassVar[type[Any]]  # the class whose from_arrays reads what fit() wrote
-    collaborative: ClassVar[bool]  # learns from what users have in common: wants MIN_INTERACTIONS_FOR_CF pairs
-    reads_texts: ClassVar[bool]  # wants Items.texts
+    @property
+    def Model(self) -> type[Any]:  # noqa: N802
+        """The class whose from_arrays reads what fit() wrote."""
 
-    def __init__(self, config: Any) -> None: ...
+    @property
+    def collaborative(self) -> bool:
+        """Whether it learns from what users have in common: then it wants MIN_INTERACTIONS_FOR_CF pairs."""
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it wants Items.texts."""
+
+    # An algorithm that wants Interactions.follows also says `reads_follows = True`; one that learns only from users
+    # who came back, and refuses where nobody did, `learns_from_later = True`. One that is registered has a nested
+    # Config and is built from an instance of it.
 
     def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> FittedModel:
         """Learn from `interactions` and `items` (whose rows are unrelated: join by id). Deterministic given `rng`.
@@ -110,6 +153,21 @@ class Stage(Protocol):
         """The slate after this step. Never adds an item that is not eligible."""
 
 
+@dataclass(frozen=True, eq=False)
+class MetricContext:
+    """What a metric may know beside the lists. Its rows are those that `recommended` uses.
+
+    Columns here cover the items that somebody had an event with before the split; a row beyond the last of them is a
+    stranger: nobody had it, and neither its categories nor its vector are known.
+    """
+
+    popularity: NDArray[np.float64]  # by item: share of the users known before the split who had it by then
+    histories: sparse.csr_matrix  # tested users x items: evidence weights before the split, may be negative
+    n_items: int  # how many items could have been recommended
+    categories: sparse.csr_matrix | None = None  # items x categories, 1 where the item is in it; None: no categories
+    vectors: NDArray[np.float32] | None = None  # (items, d), of whatever model is to say how alike items are
+
+
 class Metric(Protocol):
     """A figure of merit of recommended lists, one value a user."""
 
@@ -118,12 +176,17 @@ class Metric(Protocol):
     def __init__(self, config: Any) -> None: ...
 
     def per_user(
-        self, recommended: NDArray[np.int32], hits: NDArray[np.bool_], truth_sizes: NDArray[np.int32]
+        self,
+        recommended: NDArray[np.int32],
+        hits: NDArray[np.bool_],
+        truth_sizes: NDArray[np.int32],
+        context: MetricContext,
     ) -> NDArray[np.float64]:
-        """One value for each user.
+        """One value for each user, never NaN.
 
         `recommended` (users, k) are item rows, best first, -1 where the list is short; `hits` says which of them
         are in the user's truth; `truth_sizes` counts each user's truth (at least 1).
+        Raises NotEnoughData where the context lacks what it needs: the figure is then left out.
         """
 
 
@@ -134,5 +197,5 @@ class CatalogMetric(Protocol):
 
     def __init__(self, config: Any) -> None: ...
 
-    def overall(self, recommended: NDArray[np.int32], n_items: int) -> float:
-        """One value for all users. `recommended` as for `Metric.per_user`; `n_items` could be recommended."""
+    def overall(self, recommended: NDArray[np.int32], context: MetricContext) -> float:
+        """One value for all users. `recommended` as for `Metric.per_user`; raises as that does."""

@@ -1,7 +1,7 @@
 """A fitted model as serving sees it: in catalog rows, with an index where it has one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -37,6 +37,11 @@ class ServedModel:
             indexes=indexes or {},
         )
 
+    @property
+    def wants_user(self) -> bool:
+        """Whether the model knows people by who they are, and not only by what they did."""
+        return bool(getattr(self.model, "wants_user", False))
+
     def query(self, query: Query) -> Query | None:
         """`query` in model rows, without what the model has never seen; None where it knows none of the seeds.
 
@@ -45,12 +50,13 @@ class ServedModel:
         seeds = self._known(query.seeds)
         if len(query.seeds) and not len(seeds):
             return None
-        return Query(history=self._known(query.history), seeds=seeds, text=query.text, now=query.now)
+        return replace(query, history=self._known(query.history), seeds=seeds)
 
     def _known(self, evidence: Evidence) -> Evidence:
         rows = self.to_model[evidence.rows]
         known = rows >= 0
-        return Evidence(rows[known], evidence.weights[known], evidence.types[known])
+        times = None if evidence.times is None else evidence.times[known]
+        return Evidence(rows[known], evidence.weights[known], evidence.types[known], times)
 
     def score(self, query: Query, rows: Rows) -> Scores:
         """Scores of catalog rows; NaN for items the model has never seen."""

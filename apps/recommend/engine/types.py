@@ -20,6 +20,7 @@ Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 DAY = 86_400
+NOBODY = -1  # the user id of nobody in particular
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Items:
     category_ids: Ids
     parents: Rows  # row of the item this one is a variant of, else -1
     texts: Sequence[str] | None = None  # title, brand, categories, tags, description; only when training
+    brands: Ids | None = None  # the same number for items of one brand, -1: none. Numbers, not rows; None: not read
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,6 +78,23 @@ def rows_of(sorted_ids: Ids, ids: Ids) -> Rows:
 
 
 @dataclass(frozen=True, eq=False)
+class Follows:
+    """Who follows whom since when, one entry a follow, by id: many of them have no event. No promised order."""
+
+    followers: Ids
+    followed: Ids
+    times: Times
+
+    def __len__(self) -> int:
+        return len(self.followers)
+
+    def before(self, time: int) -> Self:
+        """The follows from before `time`."""
+        mask = self.times < time
+        return replace(self, followers=self.followers[mask], followed=self.followed[mask], times=self.times[mask])
+
+
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """Events as columns, one entry an event, in no promised order; only events with a user and an item.
 
@@ -94,6 +113,7 @@ class Interactions:
     values: NDArray[np.float32]  # rating or unit price, NaN: none
     worth: Mapping[int, EventWorth]
     as_of: int
+    follows: Follows | None = None  # only for algorithms with `reads_follows`
 
     def __len__(self) -> int:
         return len(self.users)
@@ -121,8 +141,9 @@ class Interactions:
         )
 
     def before(self, time: int) -> Self:
-        """The events before `time`, seen from `time`."""
-        return self.select(self.times < time, as_of=time)
+        """The events, and the follows, from before `time`, seen from `time`."""
+        past = self.select(self.times < time, as_of=time)
+        return past if self.follows is None else replace(past, follows=self.follows.before(time))
 
     def compact(self) -> Self:
         """The same events over only the users and items that occur in them. O(events)."""
@@ -196,12 +217,13 @@ UNDONE_BY = {
 class Evidence:
     """Items that speak for a taste: rows, how strongly each speaks, and the code of the event type that said it.
 
-    Type -1: none that still holds.
+    Type -1: none that still holds. `times` are those of each item's latest event, None where nobody knows them.
     """
 
     rows: Rows
     weights: Scores
     types: NDArray[np.int16]
+    times: Times | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -211,7 +233,14 @@ class Evidence:
         return cls(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int16))
 
     @classmethod
-    def of_events(cls, rows: Rows, weights: Scores, types: NDArray[np.int16], worth: Mapping[int, EventWorth]) -> Self:
+    def of_events(
+        cls,
+        rows: Rows,
+        weights: Scores,
+        types: NDArray[np.int16],
+        worth: Mapping[int, EventWorth],
+        times: Times | None = None,
+    ) -> Self:
         """One entry an item from one entry an event, in the order of the events (latest first).
 
         An item's weights add up; its type is that of the strongest event that speaks for it and was not undone since.
@@ -225,7 +254,8 @@ class Evidence:
         strongest = by_item[np.searchsorted(inverse[by_item], np.arange(len(unique)))]
         told = np.where(holds[strongest] > 0, types[strongest], -1)
         order = np.argsort(first)
-        return cls(unique[order].astype(np.int32), total[order], told[order].astype(np.int16))
+        latest = None if times is None else times[first[order]]
+        return cls(unique[order].astype(np.int32), total[order], told[order].astype(np.int16), latest)
 
     @classmethod
     def of_rows(cls, rows: Sequence[int] | Rows) -> Self:
@@ -254,18 +284,36 @@ class Query:
     """What a model is asked: whose taste (`history`, latest first) and like what (`seeds`).
 
     With seeds the question is "what goes with these"; without, "what does this user want". Rows are those of
-    whoever is asked: catalog rows in sources and stages, the model's own rows inside a model.
+    whoever is asked: catalog rows in sources and stages, the model's own rows inside a model. `user` is the id of
+    who asks, as in `Interactions.user_ids`, for models that know people and not only what they did.
     """
 
     history: Evidence = field(default_factory=Evidence.none)
     seeds: Evidence = field(default_factory=Evidence.none)
     text: str = ""  # a search query
     now: int = 0
+    user: int = NOBODY
 
     @property
     def evidence(self) -> Evidence:
         """What speaks: the seeds where there are any, else the history."""
         return self.seeds if len(self.seeds) else self.history
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What many users are asked at once, without seeds or text: a `Query` a row.
+
+    `times` has an entry for every entry of `histories`, in the same place: the item's latest event. None: not known.
+    """
+
+    histories: sparse.csr_matrix  # users x items: summed evidence weights
+    times: sparse.csr_matrix | None
+    users: Ids
+    now: NDArray[np.int64]  # by user; 0: not known
+
+    def __len__(self) -> int:
+        return len(self.users)
 
 
 @dataclass(frozen=True, eq=False)

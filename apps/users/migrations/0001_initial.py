@@ -81,4 +81,29 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
             },
         ),
+        migrations.CreateModel(
+            name="Follow",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "followed",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="users.user"),
+                ),
+                (
+                    "follower",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="users.user"),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("follower", "followed"), name="follow_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("follower", models.F("followed")), _negated=True),
+                        name="follow_somebody_else",
+                    ),
+                ],
+            },
+        ),
     ]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from apps.catalog import selectors
 from apps.catalog.services import item_delete, item_patch, items_upsert, parse_item, relay_changes
+from apps.recommend import snapshot
 from apps.recommend.live_catalog import LiveCatalog
 
 pytestmark = pytest.mark.django_db
@@ -39,12 +40,13 @@ def assert_same(one: LiveCatalog, other: LiveCatalog) -> None:
     assert one.items.category_ids.tolist() == other.items.category_ids.tolist()
     assert (one.items.categories != other.items.categories).nnz == 0
     assert one.items.parents.tolist() == other.items.parents.tolist()
+    assert one.brands.tolist() == other.brands.tolist()
     assert [one.row_of(str(item)) for item in other.cards["external_ids"]] == list(range(len(other.ids)))
 
 
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["add", "price", "hide", "show", "move", "delete", "variant"]),
+        st.sampled_from(["add", "price", "hide", "show", "move", "delete", "variant", "brand"]),
         st.integers(0, 7),
         st.integers(0, 3),
     ),
@@ -72,6 +74,8 @@ def test_following_the_change_feed_ends_where_reading_anew_does(
                 item_delete(item)
             elif action == "variant" and selectors.item_facts("i0") is not None and number:
                 item_patch(item, {"parent_id": "i0"})
+            elif action == "brand":
+                item_patch(item, {"brand": ["", "Acme", " ACME ", "Other"][detail]})
 
     play(before)
     live = read()
@@ -88,6 +92,16 @@ def test_items_are_found_by_the_shops_own_id() -> None:
         assert live.external_id(row) == one
     assert live.row_of("unknown") is None
     assert LiveCatalog.of(selectors.item_columns([]), 0).row_of("a") is None
+
+
+def test_a_brand_is_the_same_however_it_is_written_and_none_is_minus_one() -> None:
+    for item, brand in [("a", "Acme"), ("b", "ACME "), ("c", "Other"), ("d", "")]:
+        add(item, brand=brand)
+    acme, again, other, none = read().items.brands.tolist()
+    assert acme == again
+    assert len({acme, other, none}) == 3
+    assert none == -1 < min(acme, other)
+    assert snapshot.items().brands.tolist() == [acme, again, other, none]
 
 
 @pytest.mark.parametrize(

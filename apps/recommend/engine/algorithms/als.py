@@ -4,97 +4,40 @@ Y. Hu, Y. Koren, C. Volinsky: Collaborative Filtering for Implicit Feedback Data
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import sparse
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.errors import NotEnoughData
-from apps.recommend.engine.products import cosine_contributions, direction, inner_products, unit_rows, unknown
+from apps.recommend.engine.fold_in import Floats, FoldInModel
+from apps.recommend.engine.products import unit_rows
 from apps.recommend.engine.progress import report
-from apps.recommend.engine.protocols import Arrays, Question
+from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
-from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
-
-SYSTEM_NUMBERS = 8_000_000  # numbers in the equations solved at once: bounds their memory at 64 MB
+from apps.recommend.engine.tuning.ranges import Between
+from apps.recommend.engine.types import Interactions, Items
 
 
 @dataclass(frozen=True, eq=False)
-class AlsModel:
-    """Item factors only: a user is folded in from their history when asked for, so nobody needs a retraining."""
+class AlsModel(FoldInModel):
+    """Item factors; `gram` is their inner products plus the regularisation on the diagonal."""
 
-    item_ids: NDArray[np.int64]
-    factors: NDArray[np.float32]
-    unit_factors: NDArray[np.float32]
-    gram: NDArray[np.float64]  # factors.T @ factors + regularization on the diagonal
     alpha: float
 
-    def score(self, query: Query, rows: Rows) -> Scores:
-        vector = self.query_vector(query)
-        if vector is None:
-            return unknown(rows)
-        return inner_products(self.unit_factors if len(query.seeds) else self.factors, vector, rows)
-
-    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
-        """Scores of every item for each row of `histories` (evidence weights, users x items); NaN for empty rows."""
-        users = np.empty((histories.shape[0], len(self.gram)), dtype=np.float32)
-        at_once = max(1, SYSTEM_NUMBERS // self.gram.size)
-        for first in range(0, len(users), at_once):
-            users[first : first + at_once] = self._folded_in(histories[first : first + at_once])
-        scores = np.asarray(users @ self.factors.T, dtype=np.float32)
-        scores[np.diff(histories.indptr) == 0] = np.nan
-        return scores
-
-    def _folded_in(self, histories: sparse.csr_matrix) -> NDArray[np.float64]:
-        """A vector for each row of `histories`, by equation 4."""
-        systems = np.empty((histories.shape[0], *self.gram.shape))
-        wanted = np.empty((histories.shape[0], len(self.gram)))
-        for user in range(histories.shape[0]):
-            mine = slice(histories.indptr[user], histories.indptr[user + 1])
-            systems[user], liked, factors = self._system(histories.indices[mine], histories.data[mine])
-            wanted[user] = liked @ factors
-        return np.asarray(np.linalg.solve(systems, wanted[:, :, None])[:, :, 0])
-
-    def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
-        if len(query.seeds):
-            return cosine_contributions(self.unit_factors, query.seeds, rows)
-        evidence = query.history
-        if not len(evidence):
-            return np.zeros((len(rows), 0), dtype=np.float32)
-        items, inverse, weights = _merged(evidence)
-        system, liked, factors = self._system(items, weights)
-        # Section 5 of the paper: a score is a sum over the history, in a metric of this user's own.
-        of_items = self.factors[rows] @ np.linalg.solve(system, (factors * liked[:, None]).T)
-        share = np.divide(evidence.weights, weights[inverse], out=np.zeros(len(evidence)), where=weights[inverse] > 0)
-        return np.asarray(of_items[:, inverse] * share, dtype=np.float32)
-
-    def vectors(self, question: Question) -> NDArray[np.float32]:
-        return self.unit_factors if question == "seeds" else self.factors
-
-    def query_vector(self, query: Query) -> NDArray[np.float32] | None:
-        if len(query.seeds):
-            return direction(self.unit_factors, query.seeds)
-        if not len(query.history):
-            return None
-        items, _, weights = _merged(query.history)
-        system, liked, factors = self._system(items, weights)
-        return np.asarray(np.linalg.solve(system, liked @ factors), dtype=np.float32)
-
-    def _system(
-        self, items: Rows, weights: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Left side of equation 4, the confidence of each item that is liked (0: disliked), the items' factors.
+    def beyond_and_liked(self, weights: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Confidence beyond the 1 that every item has, and confidence (equation 4).
 
         An item whose weight is not positive is one the user is known not to want: preference 0, but surer than
         for an item they never met.
         """
-        factors = self.factors[items].astype(np.float64)
-        beyond = self.alpha * np.abs(weights.astype(np.float64))  # confidence beyond the 1 that every item has
-        system = self.gram + (factors.T * beyond) @ factors
-        return system, np.where(weights > 0, 1 + beyond, 0.0), factors
+        beyond = self.alpha * np.abs(weights.astype(np.float64))
+        return beyond, np.where(weights > 0, 1 + beyond, 0.0)
+
+    def ridge(self, beyond: Floats) -> NDArray[np.float64]:
+        return np.zeros(len(beyond))
 
     def to_arrays(self) -> Arrays:
         return {
@@ -116,22 +59,16 @@ class AlsModel:
         )
 
 
-def _merged(evidence: Evidence) -> tuple[Rows, NDArray[np.intp], NDArray[np.float64]]:
-    """The different items of `evidence`, which of them each entry is, and their summed weights."""
-    items, inverse = np.unique(evidence.rows, return_inverse=True)
-    return items, inverse, np.bincount(inverse, evidence.weights, minlength=len(items)).astype(np.float64)
-
-
 @ALGORITHMS.register("als")
 class Als:
     """Learns what users have in common: a vector for each item, so that users are sums over what they did."""
 
     class Config(ComponentConfig):
-        factors: int = Field(default=64, ge=1, le=1024)
+        factors: Annotated[int, Between(16, 256, log=True)] = Field(default=64, ge=1, le=1024)
         """Length of the item vectors."""
-        regularization: float = Field(default=1.0, gt=0)
+        regularization: Annotated[float, Between(0.01, 30.0, log=True)] = Field(default=1.0, gt=0)
         """Pull of all factors towards zero; more of it for fewer data."""
-        alpha: float = Field(default=0.5, gt=0)
+        alpha: Annotated[float, Between(0.05, 20.0, log=True)] = Field(default=0.5, gt=0)
         """Confidence added by each unit of event weight."""
         iterations: int = Field(default=15, ge=1)
         """Passes over users and items."""

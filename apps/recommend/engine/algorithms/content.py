@@ -1,7 +1,7 @@
 """Likeness of meaning: items whose texts say similar things, so that new items are found before anybody clicks."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,17 @@ from apps.recommend.engine.products import NO_LENGTH, cosine_contributions, dire
 from apps.recommend.engine.protocols import Arrays, Question
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.text_encoders.choice import encode
+from apps.recommend.engine.text_encoders.spread import spread
+from apps.recommend.engine.tuning.ranges import Between
 from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores
 
 
 @dataclass(frozen=True, eq=False)
 class ContentModel:
-    """A unit vector an item; a score is the cosine with the weighted sum of the evidence's vectors."""
+    """A unit vector an item; a score is the cosine with the weighted sum of the evidence's vectors.
+
+    Zero for an item whose text says no more than what all texts have in common: its score is 0.
+    """
 
     item_ids: NDArray[np.int64]
     units: NDArray[np.float32]
@@ -63,6 +68,11 @@ class Content:
         """tfidf, minilm, a sentence-transformers name or folder, or openai:<model>."""
         batch_size: int = Field(default=64, ge=1)
         """Texts encoded at once."""
+        whitening: Annotated[float, Between(0.0, 1.0)] = Field(default=0.5, ge=0, le=1)
+        """How far vectors are spread where the shop's texts crowd together: 0 only takes out what all have in common.
+
+        Language models gain most; the vectors of tfidf lie apart already.
+        """
 
     Model = ContentModel
     collaborative = False
@@ -77,5 +87,6 @@ class Content:
         if not len(described):
             raise NotEnoughData("items with a text", 0, 1)
         seed = int(rng.integers(2**31))
-        units, encoder = encode([texts[i] for i in described], self.config.encoder, self.config.batch_size, seed)
+        vectors, encoder = encode([texts[i] for i in described], self.config.encoder, self.config.batch_size, seed)
+        units = spread(vectors, self.config.whitening)
         return ContentModel(item_ids=items.ids[described], units=units, encoder=encoder)

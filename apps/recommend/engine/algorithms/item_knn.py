@@ -3,22 +3,63 @@
 G. Linden, B. Smith, J. York: Amazon.com Recommendations, IEEE Internet Computing 7(1), 2003.
 """
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
 from apps.plugins import ComponentConfig
-from apps.recommend.engine.errors import NotEnoughData
+from apps.recommend.engine.co_occurrence import ones, sparse_products, unit_vectors, wanted_by_unit
 from apps.recommend.engine.item_links import ItemLinksModel, Links
-from apps.recommend.engine.progress import report
+from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
-from apps.recommend.engine.types import Interactions, Items
+from apps.recommend.engine.tuning.ranges import Between, OneOf
+from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores
 
-BLOCK_PRODUCTS = 20_000_000  # multiplications a block: bounds the memory of a block at about half a gigabyte
-TRACE = 1e-6  # entries below this share of an item's vector are dropped: their products would underflow
+CROWD = 4  # an item may be among the nearest of this many times as many items as it has nearest ones itself
+
+
+@dataclass(frozen=True, eq=False)
+class ItemKnnModel(ItemLinksModel):
+    """Links, and what is added to each item's score for a history of mean absolute weight 1: empty for nothing.
+
+    With a bias every item has a score as soon as there is evidence.
+    """
+
+    bias: NDArray[np.float32]
+
+    def score(self, query: Query, rows: Rows) -> Scores:
+        scores = super().score(query, rows)
+        if len(self.bias) and len(query.evidence):
+            scores = np.nan_to_num(scores, nan=0.0) + self.bias[rows] * np.abs(query.evidence.weights).mean()
+        return np.asarray(scores, dtype=np.float32)
+
+    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        scores = super().score_batch(histories)
+        if len(self.bias):
+            lengths = np.diff(histories.indptr)
+            told = np.flatnonzero(lengths)
+            mean = np.asarray(abs(histories).sum(axis=1)).ravel()[told] / lengths[told]
+            scores[told] = np.nan_to_num(scores[told], nan=0.0) + mean[:, None] * self.bias
+        return scores
+
+    def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
+        parts = super().contributions(query, rows)
+        if len(self.bias) and len(query.evidence):
+            parts += self.bias[rows][:, None] * (np.abs(query.evidence.weights) / len(query.evidence))
+        return parts
+
+    def to_arrays(self) -> Arrays:
+        return {**super().to_arrays(), "bias": self.bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        nothing = np.empty(0, np.float32)  # models of earlier versions have none
+        return cls(arrays["item_ids"], arrays["neighbours"], arrays["weights"], arrays.get("bias", nothing))
 
 
 @ALGORITHMS.register("item_knn")
@@ -30,62 +71,62 @@ class ItemKnn:
         """What two items must share: a user, or one session or invoice of theirs."""
         events: tuple[str, ...] | None = None
         """Canonical event types to learn from, such as ["purchase"]. None: all that carry taste."""
-        neighbours: int = Field(default=100, ge=1)
+        neighbours: Annotated[int, Between(20, 400, log=True)] = Field(default=100, ge=1)
         """Nearest items kept for each item."""
-        shrinkage: float = Field(default=1.0, ge=0)
+        nearest_to: Annotated[Literal["evidence", "candidate"], OneOf("evidence", "candidate")] = "evidence"
+        """Whose nearest items are kept: those of an item that a user had, or those of an item to recommend."""
+        share: Annotated[bool, OneOf(False, True)] = False
+        """Divide the similarities kept for each item by their sum."""
+        popularity_bias: Annotated[bool, OneOf(False, True)] = False
+        """Add how far an item is more wanted than the items near it."""
+        shrinkage: Annotated[float, Between(0.1, 100.0, log=True)] = Field(default=1.0, ge=0)
         """Similarities are multiplied by n / (n + shrinkage), n being the units the two items share."""
-        weighting: Literal["cosine", "tfidf", "bm25"] = "tfidf"
+        weighting: Annotated[Literal["cosine", "tfidf", "bm25"], OneOf("cosine", "tfidf", "bm25")] = "tfidf"
         """How event weights become vector entries; tfidf and bm25 trust users of few items more."""
         min_support: int = Field(default=2, ge=1)
         """Items that share fewer units than this are no neighbours."""
 
-    Model = ItemLinksModel
+    Model = ItemKnnModel
     collaborative = True
     reads_texts = False
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> ItemLinksModel:
-        if self.config.events is not None:
-            interactions = interactions.select(interactions.of_types(self.config.events))
-        wanted = _units_by_items(interactions, self.config.unit)
-        present = np.flatnonzero(wanted.getnnz(axis=0))
-        if not len(present):
-            wanted_types = " or ".join(self.config.events) if self.config.events else "taste"
-            raise NotEnoughData(f"{wanted_types} events with positive weight", 0, 1)
-        vectors = _unit_vectors(_weighed(wanted[:, present].T.tocsr(), self.config.weighting))
-        return ItemLinksModel.strongest(interactions.item_ids[present], self._similar(vectors), self.config.neighbours)
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> ItemKnnModel:
+        config = self.config
+        wanted, item_ids = wanted_by_unit(interactions, config.unit, config.events)
+        vectors = unit_vectors(_weighed(wanted.T.tocsr(), config.weighting))
+        links = ItemLinksModel.strongest(item_ids, self._similar(vectors), config.neighbours)
+        near, weights = links.neighbours, links.weights
+        if config.share:
+            totals = weights.sum(axis=1, keepdims=True)
+            weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
+        bias = np.empty(0, np.float32)
+        if config.popularity_bias:
+            units = max(int(np.count_nonzero(wanted.getnnz(axis=1))), 1)
+            popular = np.bincount(wanted.indices, minlength=len(item_ids)) / units
+            bias = (popular - (weights * popular[near]).sum(axis=1)).astype(np.float32)  # padding weighs 0
+        if config.nearest_to == "candidate":
+            candidate, place = np.nonzero(near >= 0)
+            turned = near[candidate, place], candidate.astype(np.int32), weights[candidate, place]
+            links = ItemLinksModel.strongest(item_ids, [turned], CROWD * config.neighbours)
+            near, weights = links.neighbours, links.weights
+        return ItemKnnModel(item_ids, near, weights, bias)
 
     def _similar(self, vectors: sparse.csr_matrix) -> Iterator[Links]:
         """How similar items are, for a block of items at a time."""
         transposed = vectors.T.tocsr()
-        for first, last in _blocks(vectors):
-            block = vectors[first:last]
-            products = block @ transposed
-            row = (np.repeat(np.arange(last - first), np.diff(products.indptr)) + first).astype(np.int32)
+        pattern = ones(transposed)
+        for block, row, products in sparse_products(vectors, transposed, "item_knn"):
             column, value = products.indices, products.data
             keep = column != row
             if self.config.shrinkage or self.config.min_support > 1:
                 # The same sparsity pattern gives the same order of entries.
-                shared = (_ones(block) @ _ones(transposed)).data
+                shared = (ones(vectors[block]) @ pattern).data
                 value = value * (shared / (shared + np.float32(self.config.shrinkage)))
                 keep &= shared >= self.config.min_support
             yield row[keep], column[keep], value[keep]
-            report("item_knn", last, vectors.shape[0])
-
-
-def _units_by_items(interactions: Interactions, unit: Literal["user", "session"]) -> sparse.csr_matrix:
-    if unit == "user":
-        return interactions.matrix()
-    grouped = interactions.sessions >= 0
-    # Sessions first, then the users of the events that have none.
-    units = np.where(grouped, interactions.sessions, interactions.sessions.max(initial=-1) + 1 + interactions.users)
-    shape = (int(units.max(initial=-1)) + 1, interactions.n_items)
-    matrix = sparse.csr_matrix((interactions.weights(), (units, interactions.items)), shape=shape, dtype=np.float32)
-    matrix.data[matrix.data < 0] = 0.0
-    matrix.eliminate_zeros()
-    return matrix
 
 
 def _weighed(vectors: sparse.csr_matrix, weighting: Literal["cosine", "tfidf", "bm25"]) -> sparse.csr_matrix:
@@ -104,29 +145,3 @@ def _weighed(vectors: sparse.csr_matrix, weighting: Literal["cosine", "tfidf", "
         data = data * (k1 + 1) / (data + k1 * (1 - b + b * relative))
     data = data * rarity[vectors.indices]
     return sparse.csr_matrix((data, vectors.indices, vectors.indptr), shape=vectors.shape)
-
-
-def _unit_vectors(vectors: sparse.csr_matrix) -> sparse.csr_matrix:
-    squares = vectors.data.astype(np.float64) ** 2
-    lengths = np.sqrt(np.add.reduceat(squares, vectors.indptr[:-1]))
-    data = (vectors.data / np.repeat(lengths, np.diff(vectors.indptr))).astype(np.float32)
-    units = sparse.csr_matrix((data, vectors.indices, vectors.indptr), shape=vectors.shape)
-    units.data[units.data < TRACE] = 0.0
-    units.eliminate_zeros()
-    return units
-
-
-def _ones(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    return sparse.csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
-def _blocks(vectors: sparse.csr_matrix) -> Iterator[tuple[int, int]]:
-    """Ranges of items whose products cost about BLOCK_PRODUCTS each."""
-    per_unit = np.bincount(vectors.indices, minlength=vectors.shape[1])
-    costs = np.cumsum(np.add.reduceat(per_unit[vectors.indices].astype(np.int64), vectors.indptr[:-1]))
-    first = 0
-    while first < len(costs):
-        spent = costs[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(costs, spent + BLOCK_PRODUCTS)))
-        yield first, last
-        first = last

@@ -1,17 +1,16 @@
-"""Time-decayed popularity: what is wanted most at the moment, the same for everybody."""
+"""Popularity: what is wanted most, the same for everybody. How fast it forgets is a matter of the lens."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
-from apps.recommend.engine.types import DAY, Interactions, Items, Query, Rows, Scores
+from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +36,14 @@ class PopularityModel:
 
 @ALGORITHMS.register("popularity")
 class Popularity:
-    """Sums, for each item, what each user's events say, each event fading with a half-life.
+    """Sums, for each item, what each user's events say.
 
     A user counts with the square root of their own sum, so that ten purchases by one are less than ten by ten.
+    Best sellers and trending items differ in `window_days` and `half_life_days`, which any model may set.
     """
 
     class Config(ComponentConfig):
-        half_life_days: float = Field(default=14.0, gt=0)
-        """Days after which an event counts half; replaces the event types' own half-lives."""
-        window_days: float | None = Field(default=None, gt=0)
-        """Ignore events older than this. None: use all."""
+        """Nothing to set."""
 
     Model = PopularityModel
     collaborative = False
@@ -58,19 +55,7 @@ class Popularity:
     def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> PopularityModel:
         if not len(interactions):
             raise NotEnoughData("events", 0, 1)
-        age = np.maximum(interactions.as_of - interactions.times, 0) / DAY
-        weights = _taste_weights(interactions) * np.exp2(-age / self.config.half_life_days)
-        if self.config.window_days is not None:
-            weights[age > self.config.window_days] = 0.0
-        pairs = interactions.users.astype(np.int64) * interactions.n_items + interactions.items
-        unique, inverse = np.unique(pairs, return_inverse=True)
-        per_pair = np.sqrt(np.maximum(np.bincount(inverse, weights, minlength=len(unique)), 0.0))
-        popularity = np.bincount(unique % interactions.n_items, per_pair, minlength=interactions.n_items)
+        users_by_items = interactions.matrix()
+        users_by_items.data = np.sqrt(users_by_items.data)
+        popularity = np.asarray(users_by_items.sum(axis=0, dtype=np.float64)).ravel()
         return PopularityModel(interactions.item_ids, popularity.astype(np.float32))
-
-
-def _taste_weights(interactions: Interactions) -> NDArray[Any]:
-    by_code = np.zeros(max(interactions.worth, default=0) + 1)
-    for code, worth in interactions.worth.items():
-        by_code[code] = worth.weight if worth.taste else 0.0
-    return by_code[interactions.types]

@@ -1,12 +1,9 @@
-"""An evaluation's result, for people and for programs."""
+"""An evaluation's result, for programs; `tables` and `html_report` show it to people."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-
-INTERVALS = "95 % bootstrap intervals over users."
-MODELS_ABREAST = 4
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,11 @@ class Difference:
     mean: float
     low: float
     high: float
+    p_value: float  # flipping the signs of users' differences
+    wilcoxon_p: float
+    wins: int  # users for whom `model` is better
+    ties: int
+    losses: int
 
     @property
     def sure(self) -> bool:
@@ -38,20 +40,48 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class SliceFigure:
+    """One metric of one model for some of the users, or some of what they wanted."""
+
+    by: str
+    label: str
+    model: str
+    metric: str
+    observations: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """One split, and what each model's per-user figures were on it alone."""
+
+    at: int
+    until: int
+    n_users: int
+    n_items: int
+    n_train_events: int
+    n_truth: int
+    means: Mapping[str, Mapping[str, float]]  # by model, by metric
+
+
+@dataclass(frozen=True)
 class Timing:
-    """Seconds of wall-clock time."""
+    """Seconds of wall-clock time, over all splits."""
 
     fit: float
-    rank: float
+    rank: float  # and measure
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of several models on one split."""
+    """Figures of several models on one split, or on several pooled: each user of each split is an observation."""
 
-    n_users: int
-    n_items: int
-    n_train_events: int
+    n_users: int  # different ones
+    n_observations: int
+    n_items: int  # that could be recommended, at the last split
+    n_train_events: int  # at the last split
     n_truth: int
     at: int
     until: int
@@ -60,6 +90,19 @@ class Evaluation:
     differences: Sequence[Difference]
     timings: Mapping[str, Timing]
     skipped: Mapping[str, str]  # models that could not be fitted, and why
+    unmeasured: Mapping[str, str] = field(default_factory=dict)  # metrics that could not be computed, and why
+    slices: Sequence[SliceFigure] = ()
+    cutoffs: Sequence[CutOff] = ()
+    stopped: str = ""  # why there is less than was asked for
+
+    @property
+    def models(self) -> list[str]:
+        """Those that were measured, in the order they were given."""
+        return list(dict.fromkeys(figure.model for figure in self.figures))
+
+    @property
+    def metrics(self) -> list[str]:
+        return list(dict.fromkeys(figure.metric for figure in self.figures))
 
     def figure(self, model: str, metric: str) -> Figure:
         """Raises KeyError for what was not measured."""
@@ -79,45 +122,24 @@ class Evaluation:
         return json.dumps(asdict(self), indent=2)
 
     def __str__(self) -> str:
-        """Tables that fit a terminal of 120 characters."""
-        wanted = "new items" if self.new_only else "items"
-        learned = f"learned from {self.n_train_events:,} events before {_day(self.at)}"
-        asked = f"asked about {self.n_truth:,} {wanted} wanted until {_day(self.until)}"
-        lines = [f"{self.n_users:,} users, {self.n_items:,} items, {learned}, {asked}.", INTERVALS]
-        lines += [f"{name} is left out: it {reason}." for name, reason in self.skipped.items()]
-        models = list(dict.fromkeys(figure.model for figure in self.figures))
-        cells = {(figure.metric, figure.model): _cell(figure) for figure in self.figures}
-        cells |= {("seconds to fit", model): f"{timing.fit:.1f}" for model, timing in self.timings.items()}
-        lines += _tables("metric", models, cells)
-        for baseline in dict.fromkeys(difference.baseline for difference in self.differences):
-            against = [difference for difference in self.differences if difference.baseline == baseline]
-            cells = {(difference.metric, difference.model): _change(difference) for difference in against}
-            lines += _tables(f"minus {baseline}", [model for model in models if model != baseline], cells)
-        return "\n".join(lines)
+        from apps.recommend.engine.evaluation.tables import evaluation_text  # it needs these types
+
+        return evaluation_text(self)
 
 
-def _tables(corner: str, models: Sequence[str], cells: Mapping[tuple[str, str], str]) -> list[str]:
-    """One table after another, a few models in each, an empty line before each."""
-    metrics = list(dict.fromkeys(metric for metric, _ in cells))
-    lines: list[str] = []
-    for start in range(0, len(models), MODELS_ABREAST):
-        some = models[start : start + MODELS_ABREAST]
-        rows = [[corner, *some], *([metric, *(cells.get((metric, model), "") for model in some)] for metric in metrics)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        drawn = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines += ["", drawn[0], "-" * max(map(len, drawn)), *drawn[1:]]
-    return lines
+@dataclass(frozen=True)
+class Report:
+    """A whole run: several tasks given to the same models, and what they are."""
 
+    title: str
+    made_at: int
+    data: str  # a sentence on what was learned from
+    cores: int
+    seed: int
+    tasks: Mapping[str, Evaluation]
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of each model
+    verdicts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by task, where two are compared
+    notes: Sequence[str] = ()
 
-def _cell(figure: Figure) -> str:
-    if figure.low is None or figure.high is None:
-        return f"{figure.mean:.4f}"
-    return f"{figure.mean:.4f} [{figure.low:.3f}, {figure.high:.3f}]"
-
-
-def _change(difference: Difference) -> str:
-    return f"{difference.mean:+.4f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-
-
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%d")
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)

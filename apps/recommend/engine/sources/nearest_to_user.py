@@ -3,12 +3,15 @@
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
 from apps.recommend.engine.registries import SOURCES
-from apps.recommend.engine.types import Query, Slate
+from apps.recommend.engine.types import NOBODY, Query, Slate
 
 
 @SOURCES.register("nearest_to_user")
 class NearestToUser:
-    """Asks a model with the user's history. Empty without history or while the model is not trained."""
+    """Asks a model with the user's history, and with who they are.
+
+    Empty while the model is not trained, and without history unless the model knows people by who they are.
+    """
 
     class Config(ComponentConfig):
         model: str
@@ -19,6 +22,7 @@ class NearestToUser:
 
     def propose(self, query: Query, context: Context, limit: int) -> Slate:
         model = context.models.get(self.config.model)
-        if model is None or not len(query.history):
+        if model is None or not (len(query.history) or (model.wants_user and query.user != NOBODY)):
             return Slate.empty()
-        return model.best(Query(history=query.history, now=query.now), context.eligible, limit, self.config.model)
+        asked = Query(history=query.history, now=query.now, user=query.user)
+        return model.best(asked, context.eligible, limit, self.config.model)

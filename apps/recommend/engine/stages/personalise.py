@@ -25,9 +25,9 @@ class Personalise:
 
     def __call__(self, slate: Slate, query: Query, context: Context) -> Slate:
         model = context.models.get(self.config.model)
-        if model is None or len(slate) < 2 or not len(query.history):
+        if model is None or len(slate) < 2 or not (len(query.history) or model.wants_user):
             return slate
-        personal = model.score(Query(history=query.history, now=query.now), slate.rows)
+        personal = model.score(Query(history=query.history, now=query.now, user=query.user), slate.rows)
         if np.isnan(personal).all():
             return slate
         personal = np.nan_to_num(personal, nan=float(np.nanmin(personal)))

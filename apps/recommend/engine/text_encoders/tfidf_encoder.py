@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-DIMENSIONS = 256
+DIMENSIONS = 384  # as many as the sentence encoders have: a vector costs the same whoever made it
 WORD = r"\w+"
 
 
 class TfidfEncoder:
-    """TF-IDF of words and pairs of words, reduced to at most 256 dimensions. Vectors of different calls do not mix."""
+    """TF-IDF of words and pairs of words, reduced to at most 384 dimensions. Vectors of different calls do not mix."""
 
     name = "tfidf"
 
@@ -29,6 +29,8 @@ class TfidfEncoder:
         dimensions = min(DIMENSIONS, min(matrix.shape) - 1)
         if dimensions < 2:
             return np.ascontiguousarray(matrix.toarray(), dtype=np.float32)
-        with threadpool_limits(1, "blas"):  # so that the same texts give the same vectors on any machine size
+        # One thread: the same texts give the same vectors on any machine size. Without variance, in texts that are all
+        # the same, the share of it that is explained is none.
+        with threadpool_limits(1, "blas"), np.errstate(invalid="ignore"):
             reduced = TruncatedSVD(dimensions, random_state=self.seed).fit_transform(matrix)
         return np.ascontiguousarray(reduced, dtype=np.float32)

@@ -1,8 +1,6 @@
-"""`manage.py train` and `manage.py evaluate`."""
+"""`manage.py train`."""
 
-import json
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -48,38 +46,3 @@ def test_train_list_only_lists():
     output = call("train", "--list")
     assert publish.active_versions()["popular"] in output
     assert TrainingRun.objects.count() == 1
-
-
-def test_evaluate_shows_models_beside_popularity_and_item_knn_with_intervals(tmp_path: Path):
-    fill_shop()
-    file = tmp_path / "figures.json"
-    output = call("evaluate", "als", "--holdout-days", "2", "--k", "5", "10", "--json", file)
-    assert "popularity" in output
-    assert "item_knn" in output
-    assert "minus popularity" in output
-    figures = json.loads(file.read_text())
-    found = {(figure["model"], figure["metric"]): figure for figure in figures["figures"]}
-    assert {model for model, _ in found} == {"popularity", "item_knn", "als"}
-    assert {metric for _, metric in found} >= {"recall@10", "ndcg@10", "map@10", "hit_rate@10", "coverage@10", "ndcg@5"}
-    knn = found["item_knn", "ndcg@10"]
-    assert knn["low"] <= knn["mean"] <= knn["high"]
-    better = next(
-        difference
-        for difference in figures["differences"]
-        if (difference["model"], difference["baseline"], difference["metric"]) == ("item_knn", "popularity", "ndcg@10")
-    )
-    assert better["low"] > 0
-    assert publish.active_versions() == {}
-
-
-def test_evaluate_can_test_a_sample_and_split_at_a_date():
-    fill_shop()
-    output = call("evaluate", "popular", "--holdout-days", "3", "--users", "20")
-    assert output.startswith("20 users")
-    with pytest.raises(CommandError, match="--at is a date"):
-        call("evaluate", "popular", "--at", "yesterday")
-
-
-def test_evaluate_says_what_is_missing():
-    with pytest.raises(CommandError, match="needs at least 1"):
-        call("evaluate", "popular")

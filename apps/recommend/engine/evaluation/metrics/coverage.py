@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.plugins import ComponentConfig
+from apps.recommend.engine.protocols import MetricContext
 from apps.recommend.engine.registries import METRICS
 
 
@@ -17,5 +18,6 @@ class Coverage:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def overall(self, recommended: NDArray[np.int32], n_items: int) -> float:
-        return len(np.unique(recommended[recommended >= 0])) / n_items if n_items else 0.0
+    def overall(self, recommended: NDArray[np.int32], context: MetricContext) -> float:
+        different = len(np.unique(recommended[recommended >= 0]))
+        return different / context.n_items if context.n_items else 0.0

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.plugins import ComponentConfig
+from apps.recommend.engine.protocols import MetricContext
 from apps.recommend.engine.registries import METRICS
 
 
@@ -18,6 +19,10 @@ class HitRate:
         self.config = config
 
     def per_user(
-        self, recommended: NDArray[np.int32], hits: NDArray[np.bool_], truth_sizes: NDArray[np.int32]
+        self,
+        recommended: NDArray[np.int32],
+        hits: NDArray[np.bool_],
+        truth_sizes: NDArray[np.int32],
+        context: MetricContext,
     ) -> NDArray[np.float64]:
         return np.asarray(hits.any(axis=1), dtype=np.float64)

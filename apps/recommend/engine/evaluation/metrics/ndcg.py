@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.plugins import ComponentConfig
+from apps.recommend.engine.protocols import MetricContext
 from apps.recommend.engine.registries import METRICS
 
 
@@ -21,7 +22,11 @@ class Ndcg:
         self.config = config
 
     def per_user(
-        self, recommended: NDArray[np.int32], hits: NDArray[np.bool_], truth_sizes: NDArray[np.int32]
+        self,
+        recommended: NDArray[np.int32],
+        hits: NDArray[np.bool_],
+        truth_sizes: NDArray[np.int32],
+        context: MetricContext,
     ) -> NDArray[np.float64]:
         k = hits.shape[1]
         discounts = 1 / np.log2(np.arange(2, k + 2))

@@ -1,0 +1,176 @@
+"""Matrix factorisation that ranks what a user wanted above what they did not.
+
+S. Rendle, C. Freudenthaler, Z. Gantner, L. Schmidt-Thieme: BPR: Bayesian Personalized Ranking from Implicit Feedback,
+UAI 2009. Items that were not wanted are drawn evenly: drawing them by popularity, as some libraries do, ranks worse.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import sparse
+
+from apps.plugins import ComponentConfig
+from apps.recommend.engine.co_occurrence import wanted_by_unit
+from apps.recommend.engine.products import cosine_contributions, direction, inner_products, unit_rows, unknown
+from apps.recommend.engine.progress import report
+from apps.recommend.engine.protocols import Arrays, Question
+from apps.recommend.engine.registries import ALGORITHMS
+from apps.recommend.engine.tuning.ranges import Between
+from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
+
+REDRAWS = 5  # tries to find an item that the user does not want
+MAP_RIDGE = 1.0  # regularisation of the map from histories to users; they are many more than its rows
+
+Factors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BprModel:
+    """Item factors with a last column for the bias, and what each item says of a user who has it.
+
+    A user is the mean of what the items of their history say, by weight: the linear map from the mean of the items'
+    factors that came closest, by least squares, to the users of the training.
+    """
+
+    item_ids: NDArray[np.int64]
+    factors: Factors  # (items, d + 1)
+    unit_factors: Factors  # (items, d)
+    says: Factors  # (items, d)
+
+    def score(self, query: Query, rows: Rows) -> Scores:
+        vector = self.query_vector(query)
+        if vector is None:
+            return unknown(rows)
+        return inner_products(self.vectors("seeds" if len(query.seeds) else "history"), vector, rows)
+
+    def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """Scores of every item for each row of `histories` (evidence weights, users x items); NaN for empty rows."""
+        scores = np.asarray(self.user_vectors(histories) @ self.factors.T, dtype=np.float32)
+        scores[np.diff(histories.indptr) == 0] = np.nan
+        return scores
+
+    def user_vectors(self, histories: sparse.csr_matrix) -> Factors:
+        """A vector for each row of `histories`, (users, d + 1); the last number is 1, or 0 for weights of 0 only."""
+        size = np.asarray(abs(histories).sum(axis=1)).reshape(-1, 1)
+        told = np.hstack([histories @ self.says, size])
+        return np.asarray(np.divide(told, size, out=np.zeros_like(told), where=size > 0), dtype=np.float32)
+
+    def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:
+        evidence = query.evidence
+        if len(query.seeds):
+            return cosine_contributions(self.unit_factors, evidence, rows)
+        share = _shares(evidence)
+        said = np.hstack([self.says[evidence.rows] * share[:, None], np.abs(share)[:, None]])
+        return np.asarray(self.factors[rows] @ said.T, dtype=np.float32)
+
+    def vectors(self, question: Question) -> NDArray[np.float32]:
+        return self.unit_factors if question == "seeds" else self.factors
+
+    def query_vector(self, query: Query) -> NDArray[np.float32] | None:
+        if len(query.seeds):
+            return direction(self.unit_factors, query.seeds)
+        if not len(query.history):
+            return None
+        share = _shares(query.history)
+        return np.append(share @ self.says[query.history.rows], np.abs(share).sum()).astype(np.float32)
+
+    def to_arrays(self) -> Arrays:
+        names = ("item_ids", "factors", "unit_factors", "says")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        return cls(arrays["item_ids"], arrays["factors"], arrays["unit_factors"], arrays["says"])
+
+
+def _shares(evidence: Evidence) -> NDArray[np.float32]:
+    """Each weight as a share of what its item weighs in a history of summed weights; all 0 where nothing weighs."""
+    items, inverse = np.unique(evidence.rows, return_inverse=True)
+    size = np.abs(np.bincount(inverse, evidence.weights, minlength=len(items))).sum()
+    return (evidence.weights / size if size > 0 else np.zeros(len(evidence))).astype(np.float32)
+
+
+@ALGORITHMS.register("bpr")
+class Bpr:
+    """Learns vectors by which items that a user wanted come before others."""
+
+    class Config(ComponentConfig):
+        factors: Annotated[int, Between(16, 256, log=True)] = Field(default=64, ge=1, le=1024)
+        """Length of the vectors."""
+        learning_rate: Annotated[float, Between(0.005, 0.5, log=True)] = Field(default=0.1, gt=0)
+        """Length of a step."""
+        regularization: Annotated[float, Between(0.0001, 0.1, log=True)] = Field(default=0.002, ge=0)
+        """Pull of all factors towards zero in each step."""
+        iterations: int = Field(default=100, ge=1)
+        """Passes; each looks at as many pairs as there are, drawn anew."""
+
+    Model = BprModel
+    collaborative = True
+    reads_texts = False
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> BprModel:
+        """Whatever their events weigh, all wanted pairs count alike. O(iterations x pairs x factors), one thread."""
+        wanted, item_ids = wanted_by_unit(interactions)
+        wanted = wanted[np.flatnonzero(np.diff(wanted.indptr))]
+        of_users, of_items, bias = self._learn(wanted, rng)
+        return BprModel(
+            item_ids=item_ids,
+            factors=np.hstack([of_items, bias[:, None]]),
+            unit_factors=unit_rows(of_items),
+            says=_says(wanted, of_users, of_items),
+        )
+
+    def _learn(self, wanted: sparse.csr_matrix, rng: np.random.Generator) -> tuple[Factors, Factors, Factors]:
+        """Factors of users and items, and the items' bias."""
+        from apps.recommend.engine.pairwise_steps import descend  # compiled, and serving never trains
+
+        config = self.config
+        n_users, n_items = wanted.shape
+        of_users, of_items = (
+            (rng.standard_normal((size, config.factors)) * 0.1 / np.sqrt(config.factors)).astype(np.float32)
+            for size in (n_users, n_items)
+        )
+        bias = np.zeros(n_items, dtype=np.float32)
+        users = np.repeat(np.arange(n_users), np.diff(wanted.indptr))
+        pairs = np.sort(users * n_items + wanted.indices)
+        for done in range(config.iterations):
+            drawn = pairs[rng.integers(len(pairs), size=len(pairs))]
+            user, others = drawn // n_items, rng.integers(n_items, size=len(pairs))
+            unfair = np.flatnonzero(_among(pairs, user * n_items + others))
+            for _ in range(REDRAWS):
+                others[unfair] = rng.integers(n_items, size=len(unfair))
+                unfair = unfair[_among(pairs, user[unfair] * n_items + others[unfair])]
+            fair = np.ones(len(pairs), dtype=bool)
+            fair[unfair] = False
+            descend(
+                user[fair],
+                drawn[fair] % n_items,
+                others[fair],
+                of_users,
+                of_items,
+                bias,
+                np.float32(config.learning_rate),
+                np.float32(config.regularization),
+            )
+            report("bpr", done + 1, config.iterations)
+        return of_users, of_items, bias
+
+
+def _among(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.asarray(ascending[places] == values)
+
+
+def _says(wanted: sparse.csr_matrix, of_users: Factors, of_items: Factors) -> Factors:
+    """Item factors mapped so that their mean over a user's items comes closest to the user's own."""
+    counts = np.diff(wanted.indptr)[:, None]
+    ones = sparse.csr_matrix((np.ones_like(wanted.data), wanted.indices, wanted.indptr), shape=wanted.shape)
+    means = (ones @ of_items / counts).astype(np.float64)
+    left = means.T @ means + MAP_RIDGE * np.eye(means.shape[1]) * np.trace(means.T @ means) / len(means)
+    return np.asarray(of_items @ np.linalg.solve(left, means.T @ of_users), dtype=np.float32)
