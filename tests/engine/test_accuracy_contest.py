@@ -118,8 +118,8 @@ def test_without_time_it_stops_with_what_it_has_and_says_so(tmp_path: Path) -> N
     train, test = split(tmp_path)
     rules = Rules(entrants=("graph_filter", "rp3beta"), trials=5, budget_minutes=1e-6)
     content = json.loads(hold(train, test, rules).to_json())
-    assert any("graph_filter" in what for what in content["cut_short"])
-    assert content["recipe"]["recall@20"] > 0.5
+    assert any("of graph_filter: no time" in what for what in content["cut_short"])
+    assert content["recipe"]["parts"].keys() == {"graph_filter", "rp3beta"}
 
 
 def test_given_parameters_are_kept_and_nothing_is_tuned_with_no_trials(tmp_path: Path) -> None:
@@ -197,3 +197,23 @@ def test_rules_that_make_no_sense_are_refused(algorithms: str, fixed: list[str],
     usual = {"validation_fraction": 0.1, "budget_minutes": 1.0, "trials": None, "seed": 0}
     with pytest.raises(Exception, match=r"--|alpha"):
         rules_of(algorithms, fixed, **{**usual, **others})
+
+
+def test_an_algorithm_that_needs_too_much_memory_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = split(tmp_path)
+    fitted = tuned.fitted
+
+    def scarce(algorithm: str, *rest: Any) -> Any:
+        if algorithm == "item_knn":
+            raise MemoryError
+        return fitted(algorithm, *rest)
+
+    monkeypatch.setattr(tuned, "fitted", scarce)
+    content = json.loads(hold(train, test, Rules(**QUICK)).to_json())
+    assert [one["algorithm"] for one in content["results"]] == ["rp3beta", "popularity"]
+    assert content["cut_short"] == ["item_knn: there is not enough memory for it"]
+    monkeypatch.setattr(tuned, "fitted", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError, match="any of the algorithms"):
+        hold(train, test, Rules(**QUICK))

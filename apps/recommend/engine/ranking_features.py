@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from apps.recommend.engine.category_shares import entries_of
-from apps.recommend.engine.evaluation.ranking import top_rows_and_scores
+from apps.recommend.engine.evaluation.top import top_rows_and_scores
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.types import DAY, Ids, Interactions, Items, Queries, Rows
 

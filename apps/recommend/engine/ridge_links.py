@@ -41,8 +41,8 @@ def ridge_links(
 ) -> ItemLinksModel:
     """The strongest weights of each item of `matrix` (users x items, no empty row or column).
 
-    What is kept are the largest weights of each *row* of B. On 3,000 items of a check-in data set, NDCG@20 with 200 of
-    them was 1 to 5 % above that with all weights; with 200 chosen by absolute value, or for each column, it was below.
+    What is kept are the largest weights of each *row* of B. On a data set of 41,000 items NDCG@20 with 200 of them was
+    .1485, against .1466 with all weights; on subsets of it, 200 by absolute value or for each column were worse.
     Costs as `exact` and `ItemWeights.blocks` do, or for neighbourhoods O(items neighbourhood³).
     """
     solver = config.solver

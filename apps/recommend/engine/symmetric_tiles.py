@@ -11,7 +11,7 @@ from scipy.linalg import blas, lapack
 
 from apps.recommend.engine.progress import report
 
-TILE = 1_024  # rows and columns of a tile: three of them fit a processor's cache
+TILE = 1_008  # rows and columns of a tile. Rows a power of two apart would share few places of a processor's cache
 ROWS = 256  # of a sparse product made dense at a time
 
 Dense = NDArray[Any]  # of the matrix's own precision: float32 or float64

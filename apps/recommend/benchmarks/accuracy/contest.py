@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -100,9 +101,15 @@ def _decided(had: sparse.csr_matrix, rules: Rules, journal: Path) -> _Recipe:
         share = PARTS_SHARE * number / len(rules.entrants)
         trials = rules.trials_of(name, had.nnz)
         search = Search(name, rules.fixed_of(name), held.train, asked, rules.seed)
-        parts[name] = search.tuned(trials, journal, f"{study} {name}", lambda share=share: clock.left(share))
-        if 1 <= parts[name].trials < trials and search.best is not None:
-            cut_short.append(f"{trials - parts[name].trials} of {trials} sets of parameters of {name}")
+        found = search.tuned(trials, journal, f"{study} {name}", partial(clock.left, share))
+        if found is None:
+            cut_short.append(f"{name}: there is not enough memory for it")
+            continue
+        parts[name] = found
+        if search.best is not None and found.trials < trials:
+            cut_short.append(f"{trials - found.trials} of {trials} sets of parameters of {name}: no time")
+    if not parts:
+        raise MemoryError("there is not enough memory for any of the algorithms")
     names = list(parts)
     mix = Mix({names[0]: 1.0}, {names[0]: 1.0}, 1.0)
     if len(names) > 1:
@@ -118,7 +125,7 @@ def _decided(had: sparse.csr_matrix, rules: Rules, journal: Path) -> _Recipe:
             go_on=lambda: clock.left(MIX_SHARE),
         )
         if tried < MIX_TRIALS:
-            cut_short.append(f"{MIX_TRIALS - tried} of {MIX_TRIALS} sets of weights")
+            cut_short.append(f"{MIX_TRIALS - tried} of {MIX_TRIALS} sets of weights: no time")
     parameters = {name: part.parameters for name, part in parts.items()}
     return _Recipe(parameters, mix, int(held.validation.nnz), clock.spent, cut_short)
 
@@ -170,7 +177,11 @@ def _measured(
     fit_seconds = sum(ranked.costs[name].fit_seconds for name in recipe.mix.warm)
     costs = Costs(fit_seconds, ranked.blend_seconds, max(one.peak_mb for one in ranked.costs.values()))
     took = recipe.seconds + fit_seconds
-    over = [f"the budget: tuning and fitting took {took / 60:.1f} minutes"] if took > 60 * rules.budget_minutes else []
+    over = (
+        [f"tuning and fitting took {took / 60:.1f} minutes, more than the budget"]
+        if took > 60 * rules.budget_minutes
+        else []
+    )
     return Outcome(
         dataset={
             "train": train_file.name,
@@ -190,7 +201,7 @@ def _measured(
             measured=entry("recipe", of_blend, ranked.blended[users], n_items, costs, {}, rules.seed),
             tune_seconds=recipe.seconds,
             best_part=best,
-            minus_best=paired(of_blend, achieved[best], rules.seed),
+            minus={name: paired(of_blend, theirs, rules.seed) for name, theirs in achieved.items()},
         ),
         cut_short=[*recipe.cut_short, *over],
     )

@@ -1,4 +1,4 @@
-"""The most memory this process has held since a moment of our choosing."""
+"""How much memory this process has held since a moment of our choosing, and how much it may hold."""
 
 import resource
 from pathlib import Path
@@ -22,3 +22,13 @@ def peak_mb() -> float:
         return int(line.split()[1]) * 1024 / 1e6
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def limit_memory(gigabytes: float) -> None:
+    """From now on, whoever asks for more than this (10^9 bytes, in all) gets a MemoryError. Never raises the limit."""
+    wanted = int(gigabytes * 1e9)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if wanted <= 0:
+        raise ValueError("--memory-gb: wanted more than 0.")
+    if soft == resource.RLIM_INFINITY or soft > wanted:
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))

@@ -82,7 +82,7 @@ def _nameless(n_items: int) -> Items:
         available=np.ones(n_items, dtype=bool),
         price=np.full(n_items, np.nan),
         published=np.zeros(n_items, dtype=np.int64),
-        categories=sparse.csr_matrix((n_items, 0), dtype=np.float32),
+        categories=sparse.csr_matrix(np.zeros((n_items, 0), dtype=np.float32)),
         category_ids=np.empty(0, dtype=np.int64),
         parents=np.full(n_items, -1, dtype=np.int32),
     )

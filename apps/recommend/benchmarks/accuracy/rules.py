@@ -9,7 +9,14 @@ from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.tuning.ranges import ranges
 from apps.recommend.engine.tuning.studies import Values
 
-ENTRANTS = ("graph_filter", "ease", "rp3beta", "item_knn", "ials")
+ENTRANTS = (
+    "rp3beta",
+    "item_knn",
+    "slim",
+    "ease",
+    "graph_filter",
+    "ials",
+)  # the cheap first: what they leave is spent later
 QUICKER: Mapping[str, Values] = {"ease": {"solver": "neighbourhood"}}  # an exact fit each trial would cost the budget
 TRIALS, TRIALS_EACH = 4, 3  # of an algorithm, and for each of its parameters
 LEAST_TRIALS = 4
@@ -40,8 +47,10 @@ class Rules:
     def trials_of(self, algorithm: str, pairs: int) -> int:
         """The number for so many pairs. Never by the clock, so that the same command finds the same parameters."""
         tuned = [name for name in ranges(ALGORITHMS[algorithm].Config) if name not in self.fixed_of(algorithm)]
-        if self.trials is not None or not tuned:
-            return self.trials or 0
+        if not tuned:
+            return 0
+        if self.trials is not None:
+            return self.trials
         affordable = (self.budget_minutes / 30) * PAIRS_FOR_ALL / max(pairs, PAIRS_FOR_ALL)
         return max(LEAST_TRIALS, round((TRIALS + TRIALS_EACH * len(tuned)) * affordable))
 

@@ -14,6 +14,7 @@ from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.tuning.ranges import ranges
 from apps.recommend.engine.tuning.studies import Values, search
 
+WORTHLESS = -1.0
 LISTED = 300  # candidates of each part that the blend sees
 
 
@@ -38,16 +39,18 @@ class Search:
     seed: int
     best: Tuned | None = field(default=None, init=False)
 
-    def tuned(self, trials: int, journal: Path, study: str, go_on: Callable[[], bool]) -> Tuned:
+    def tuned(self, trials: int, journal: Path, study: str, go_on: Callable[[], bool]) -> Tuned | None:
         """The best of at most `trials` sets of parameters; fewer where `go_on` ends it, but one at least.
 
-        Nothing is searched where `trials` is 0 or nothing is left to tune. No set is tried first: what is found
-        depends on the ranges and the data alone.
+        A set for which there is not enough memory counts as worthless; None where that is so of all. Nothing is
+        searched where `trials` is 0 or nothing is left to tune. No set is tried first: what is found depends on the
+        ranges and the data alone.
         """
         config = ALGORITHMS[self.algorithm].Config
         space = {name: within for name, within in ranges(config).items() if name not in self.fixed}
         if not trials or not space:
-            return self._tried({})
+            self._objective({})
+            return self.best
 
         def ask(done: int) -> bool:
             report(f"tune {self.algorithm}", done, trials)
@@ -55,12 +58,17 @@ class Search:
 
         tried = search(journal, study, space, self._objective, trials=trials, objectives=1, seed=self.seed, go_on=ask)
         winner = max(tried, key=lambda one: (one.achieved[0], -one.number))
+        if winner.achieved[0] == WORTHLESS:
+            return None
         if self.best is None or self.best.parameters != {**self.fixed, **winner.values}:  # known from the journal only
             self.best = self._tried(winner.values)
         return Tuned(self.best.parameters, self.best.lists, self.best.achieved, len(tried))
 
     def _objective(self, values: Values) -> tuple[float, ...]:
-        one = self._tried(values)
+        try:
+            one = self._tried(values)
+        except MemoryError:
+            return (WORTHLESS,)
         if self.best is None or one.achieved > self.best.achieved:
             self.best = one
         return (one.achieved,)

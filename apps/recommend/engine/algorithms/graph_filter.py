@@ -107,15 +107,15 @@ class GraphFilter:
     """
 
     class Config(ComponentConfig):
-        dimensions: Annotated[int, Between(32, 512, log=True)] = Field(default=256, ge=0, le=2048)
+        dimensions: Annotated[int, Between(16, 640)] = Field(default=256, ge=0, le=2048)
         """Singular vectors of the ideal low-pass filter."""
         low_pass: Annotated[float, Between(0.05, 1.0, log=True)] = Field(default=0.3, ge=0)
         """Weight of the ideal low-pass filter beside the linear one."""
         sharpening: Annotated[float, Between(0.0, 3.0)] = Field(default=0.0, ge=0, le=4)
         """How long the smoothed signal is sharpened again (T_s); 0: not at all. More of it lifts rare tastes."""
-        user_exponent: Annotated[float, Between(0.3, 0.7)] = Field(default=0.5, ge=0, le=1)
+        user_exponent: float = Field(default=0.5, ge=0, le=1)
         """Users' entries are divided by this power of their degree: more of it trusts users of few items more."""
-        item_exponent: Annotated[float, Between(0.3, 0.7)] = Field(default=0.5, ge=0, le=1)
+        item_exponent: float = Field(default=0.5, ge=0, le=1)
         """Items' entries are divided by this power of their degree: more of it holds popular items back."""
         iterations: int = Field(default=4, ge=1, le=100)
         """Power iterations of the randomised decomposition. More come closer to the exact singular vectors; fewer let

@@ -41,8 +41,8 @@ class TurboCf:
     def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> ItemLinksModel:
         """O(products of the co-occurrence matrix); memory is bounded by blocks."""
         wanted, item_ids = wanted_by_unit(interactions)
-        of_users = np.asarray(wanted.sum(axis=1)).ravel()
-        of_users = np.where(of_users > 0, of_users, 1.0) ** -self.config.alpha
+        totals = np.asarray(wanted.sum(axis=1), dtype=np.float64).ravel()
+        of_users = np.where(totals > 0, totals, 1.0) ** -self.config.alpha
         of_items = np.asarray(wanted.sum(axis=0)).ravel() ** (self.config.alpha - 1)
         normal = (sparse.diags(of_users) @ wanted @ sparse.diags(of_items)).astype(np.float32).tocsr()
         return ItemLinksModel.strongest(item_ids, self._links(normal), self.config.neighbours)

@@ -47,8 +47,11 @@ def left_out(evaluation: Evaluation) -> list[str]:
 def asked(evaluation: Evaluation) -> str:
     """How many users were asked, about what, after learning from what."""
     wanted = "new items" if evaluation.new_only else "items"
-    learned = f"learned from {evaluation.n_train_events:,} events before {day(evaluation.at)}"
-    foreseen = f"asked about {evaluation.n_truth:,} {wanted} wanted until {day(evaluation.until)}"
+    learned = f"learned from {evaluation.n_train_events:,} events"
+    foreseen = f"asked about {evaluation.n_truth:,} {wanted}"
+    if evaluation.at:  # else the data know no times
+        learned += f" before {day(evaluation.at)}"
+        foreseen += f" wanted until {day(evaluation.until)}"
     users = f"{evaluation.n_users:,} users"
     if len(evaluation.cutoffs) > 1:
         dates = ", ".join(day(cutoff.at) for cutoff in evaluation.cutoffs)

@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from apps.recommend.benchmarks import als, diversity, matrix, rerank, sessions
 from apps.recommend.benchmarks.accuracy import contest
+from apps.recommend.benchmarks.accuracy.memory import limit_memory
+from apps.recommend.benchmarks.accuracy.page import page
 from apps.recommend.benchmarks.accuracy.rules import ENTRANTS, rules_of
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.progress import listening
@@ -36,12 +38,14 @@ class Command(BaseCommand):
         one.add_argument("--test", type=Path, required=True, metavar="FILE", help="the same; read once, at the end")
         one.add_argument("--validation-fraction", type=float, default=0.1, metavar="SHARE", help="held out (0.1)")
         one.add_argument("--budget-minutes", type=float, default=30.0, metavar="M", help="to tune and fit (30)")
+        one.add_argument("--memory-gb", type=float, default=16.0, metavar="GB", help="of memory, at most (16)")
         one.add_argument("--algorithms", default=",".join(ENTRANTS), metavar="A,B", help="default: %(default)s")
         one.add_argument("--set", nargs="+", default=[], metavar="ALGORITHM.PARAMETER=VALUE", help="fixed, not tuned")
         one.add_argument("--trials", type=int, metavar="N", help="of each algorithm; 0: nothing is tuned")
         one.add_argument("--seed", type=int, default=0)
         one.add_argument("--out", type=Path, metavar="FILE", help="write all figures here, as JSON")
         one.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots here")
+        one.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here, for documents")
 
         one = kind("als", "what our iALS costs beside implicit's ALS on the same matrix")
         one.add_argument("--train", type=Path, required=True, metavar="FILE", help=pairs)
@@ -86,6 +90,8 @@ class Command(BaseCommand):
                     getattr(self, f"_{what}")(options)
             except NotEnoughData as lack:
                 raise CommandError(f"A benchmark of this {lack}.") from lack
+            except MemoryError as lack:
+                raise CommandError(f"Out of memory: {lack}. Allow more --memory-gb, or fewer --algorithms.") from lack
             except (contest.Unreadable, ValueError, OSError) as problem:
                 raise CommandError(str(problem)) from problem
 
@@ -101,10 +107,12 @@ class Command(BaseCommand):
             trials=options["trials"],
             seed=options["seed"],
         )
+        limit_memory(options["memory_gb"])
         outcome = contest.hold(options["train"], options["test"], rules, options["out"])
         self.stdout.write(str(outcome))
         self._write(options["out"], outcome.to_json())
-        self._write(options["html"], outcome.to_html() if options["html"] else "")
+        self._write(options["markdown"], outcome.to_markdown())
+        self._write(options["html"], page(outcome, rules.seed) if options["html"] else "")
 
     def _als(self, options: dict[str, Any]) -> None:
         figures = als.measure(
