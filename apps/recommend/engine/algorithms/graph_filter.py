@@ -107,7 +107,7 @@ class GraphFilter:
     """
 
     class Config(ComponentConfig):
-        dimensions: Annotated[int, Between(16, 640)] = Field(default=256, ge=0, le=2048)
+        dimensions: Annotated[int, Between(32, 512, log=True)] = Field(default=256, ge=0, le=2048)
         """Singular vectors of the ideal low-pass filter."""
         low_pass: Annotated[float, Between(0.05, 1.0, log=True)] = Field(default=0.3, ge=0)
         """Weight of the ideal low-pass filter beside the linear one."""
