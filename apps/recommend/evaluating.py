@@ -27,6 +27,7 @@ from apps.recommend.engine.evaluation.tasks import Task, rolling_cutoffs, task_s
 from apps.recommend.engine.progress import listening
 from apps.recommend.engine.registries import ALGORITHMS, METRICS
 from apps.recommend.engine.types import DAY, Interactions, Items
+from apps.recommend.memory import limit_memory
 from apps.recommend.snapshot import Snapshot
 
 SEED = 20_261_121
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help=f"default: all; known: {', '.join(METRICS)}")
     parser.add_argument("--no-slices", action="store_true", help="no figures by history, age and category")
     parser.add_argument("--budget-minutes", type=float, metavar="M", help="stop after M minutes with what is there")
+    parser.add_argument("--memory-gb", type=float, metavar="GB", help="use no more; what needs more is left out")
     parser.add_argument("--threads", type=int, metavar="N", help="for ranking; default: one a core")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to FILE")
@@ -90,6 +92,8 @@ def run(
     Raises NotEnoughData, OutOfTime and CommandError.
     """
     _check(options)
+    if options["memory_gb"] is not None:
+        limit_memory(options["memory_gb"])
     metrics = options["metrics"] or [*METRIC_NAMES, *(name for name in METRICS if name not in METRIC_NAMES), LIKENESS]
     likeness = ALGORITHMS.create("content") if LIKENESS in metrics else None
     snapshot = Snapshot.now()
@@ -146,7 +150,7 @@ def _check(options: Mapping[str, Any]) -> None:
     for option in ("cutoffs", "users", "threads"):
         if options[option] is not None and options[option] < 1:
             raise CommandError(f"--{option} counts from 1, not {options[option]}.")
-    for option in ("holdout_days", "new_items", "budget_minutes"):
+    for option in ("holdout_days", "new_items", "budget_minutes", "memory_gb"):
         if options[option] is not None and not options[option] > 0:
             raise CommandError(f"--{option.replace('_', '-')} must be more than 0, not {options[option]:g}.")
     known = {*METRICS, LIKENESS}

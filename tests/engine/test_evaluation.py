@@ -221,6 +221,18 @@ def test_a_run_out_of_time_keeps_the_cutoffs_that_all_models_saw(world: worlds.W
     assert "1 of 2 splits" in result.stopped
 
 
+def test_a_model_that_needs_too_much_memory_is_left_out_and_named(world: worlds.World, clock: Clock) -> None:
+    class Greedy(Slow):
+        def fit(self, interactions: Any, items: Any, rng: Any) -> Any:
+            raise MemoryError
+
+    split = temporal_split(world.interactions, at=CUT)
+    recipes = {"popularity": Slow(clock, 1), "greedy": Greedy(clock, 1)}
+    result = evaluate(recipes, world.items, split, Protocol(seed=1))
+    assert result.models == ["popularity"]
+    assert "greedy is left out: it needs more memory than it may use." in str(result)
+
+
 def test_a_run_without_any_result_in_time_says_so(world: worlds.World, clock: Clock) -> None:
     split = temporal_split(world.interactions, at=CUT)
     with pytest.raises(progress.OutOfTime, match="time allowed"):

@@ -306,3 +306,21 @@ def test_a_part_that_cannot_learn_is_silent_and_all_of_them_change_nothing(world
     bare = replace(world, items=replace(world.items, texts=None))
     found = tuned(bare, tmp_path, {"content": fixed(part("content"))}, trials=3)
     assert found.before.mean_ndcg == found.after.mean_ndcg == 0.0
+
+
+class _Greedy:
+    """Wants more memory than there is with any parameters but its own."""
+
+    Config = ALGORITHMS["item_knn"].Config
+    Model = ALGORITHMS["item_knn"].Model
+    collaborative, reads_texts = True, False
+
+    def fit(self, interactions: Any, items: Any, rng: Any) -> Any:
+        raise MemoryError
+
+
+def test_parameters_that_need_too_much_memory_never_win(world: worlds.World, tmp_path: Path) -> None:
+    parts = {"item_knn": TunablePart(part("item_knn"), {"neighbours": Between(2, 60)}, lambda values: _Greedy())}
+    found = tuned(world, tmp_path, parts, trials=3, part_trials=2)
+    assert found.parameters == {}
+    assert found.part_trials == 2

@@ -15,7 +15,6 @@ from scipy import sparse
 
 from apps.recommend.benchmarks.accuracy.figures import Costs, Outcome, RecipeFigures, entry, paired
 from apps.recommend.benchmarks.accuracy.holdout import HeldOut, hold_out
-from apps.recommend.benchmarks.accuracy.memory import peak_mb, start_of_peak
 from apps.recommend.benchmarks.accuracy.mix import Candidates, Mix, tuned_mix
 from apps.recommend.benchmarks.accuracy.parts import Asked, K, fitted, lists_of
 from apps.recommend.benchmarks.accuracy.rules import Rules
@@ -26,6 +25,7 @@ from apps.recommend.engine.merge import Lists
 from apps.recommend.engine.progress import report
 from apps.recommend.engine.tuning.studies import Values, forget
 from apps.recommend.engine.types import Rows
+from apps.recommend.memory import peak_mb, start_of_peak
 
 TESTED = 5_000  # validation users a trial is judged by
 MIX_TRIALS = 400

@@ -129,6 +129,9 @@ class _Run:
             except NotEnoughData as lack:
                 self.skipped[name] = str(lack)
                 continue
+            except MemoryError:
+                self.skipped[name] = "needs more memory than it may use"
+                continue
             seconds = perf_counter() - started
             report(f"rank {name}", 0, 1)
             taken = {task: self._asked(model, exam, groupings, seconds) for task, (exam, groupings) in exams.items()}

@@ -192,7 +192,10 @@ def _parts_search(
             place = names.index(name)
 
             def objective(values: Values, place: int = place, name: str = name) -> tuple[float, ...]:
-                changed = _replaced(proposed, place, parts[name], values, windows, plan.seed)
+                try:
+                    changed = _replaced(proposed, place, parts[name], values, windows, plan.seed)
+                except MemoryError:
+                    return (-1.0,)  # parameters that cannot be afforded never win
                 return (_best_in_context(_weighed(windows, changed, plan), context, place),)
 
             found = search(

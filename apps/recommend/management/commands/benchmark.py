@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from apps.recommend.benchmarks import als, diversity, matrix, rerank, sessions
 from apps.recommend.benchmarks.accuracy import contest
-from apps.recommend.benchmarks.accuracy.memory import limit_memory
 from apps.recommend.benchmarks.accuracy.page import page
 from apps.recommend.benchmarks.accuracy.rules import ENTRANTS, rules_of
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.progress import listening
+from apps.recommend.memory import limit_memory
 
 Say = Callable[[str], None]
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.progress import listening
+from apps.recommend.memory import limit_memory
 from apps.recommend.recipes import RecipeError
 from apps.recommend.snapshot import Snapshot
 from apps.recommend.tuning import CannotTune, Wish, default_path, tune_pipeline
@@ -49,12 +50,17 @@ class Command(BaseCommand):
         )
         parser.add_argument("--out", type=Path, metavar="FILE", help="the TOML file; default: where it is then served")
         parser.add_argument("--resume", action="store_true", help="go on with the trials of an interrupted tuning")
+        parser.add_argument("--memory-gb", type=float, metavar="GB", help="use no more; what needs more is left out")
         parser.add_argument("--seed", type=int, default=wish.seed)
 
     def handle(self, *args: Any, pipeline: str, **options: Any) -> None:
         for name in ("trials", "cutoffs", "users"):
             if options[name] < 1:
                 raise CommandError(f"--{name} counts from 1.")
+        if options["memory_gb"] is not None:
+            if not options["memory_gb"] > 0:
+                raise CommandError("--memory-gb must be more than 0.")
+            limit_memory(options["memory_gb"])
         wish = Wish(
             pipeline=pipeline,
             added=options["added"],
@@ -82,6 +88,8 @@ class Command(BaseCommand):
                 raise CommandError(str(problem)) from problem
             except NotEnoughData as lack:
                 raise CommandError(f"Tuning {lack}.") from lack
+            except MemoryError as lack:
+                raise CommandError("Out of memory. Trials so far are kept: --resume goes on with them.") from lack
         self.stdout.write(table(result))
         written = result.write(options["out"] or default_path(pipeline))
         self.stdout.write(f"\nWritten to {' and '.join(map(str, written))}.")
