@@ -118,7 +118,16 @@ class Command(BaseCommand):
         figures = als.measure(
             options["train"], options["test"], options["factors"], options["iterations"], options["rounds"], self._say
         )
-        self.stdout.write(str(figures))
+        self.stdout.write(
+            f"{figures.pairs:,} pairs, {figures.factors} factors, {figures.iterations} iterations, "
+            f"{figures.threads} threads, both with their defaults: iALS {figures.fit_seconds:.2f} s, "
+            f"implicit's ALS {figures.implicit_seconds:.2f} s (ratio {figures.ratio:.2f})"
+        )
+        if figures.recall is not None:
+            self.stdout.write(
+                f"Recall@20 {figures.recall:.4f} against {figures.implicit_recall:.4f}, "
+                f"NDCG@20 {figures.ndcg:.4f} against {figures.implicit_ndcg:.4f}"
+            )
         self._write(options["json"], _json(figures, ratio=figures.ratio))
 
     def _matrix(self, options: dict[str, Any]) -> None:
