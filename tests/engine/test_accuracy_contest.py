@@ -196,7 +196,7 @@ def test_too_little_to_learn_from_is_said(tmp_path: Path, content: str) -> None:
 )
 def test_rules_that_make_no_sense_are_refused(algorithms: str, fixed: list[str], others: dict[str, Any]) -> None:
     usual = {"validation_fraction": 0.1, "budget_minutes": 1.0, "trials": None, "seed": 0}
-    with pytest.raises(Exception, match=r"--|alpha"):
+    with pytest.raises(ValueError, match=r"--|alpha"):
         rules_of(algorithms, fixed, **{**usual, **others})
 
 

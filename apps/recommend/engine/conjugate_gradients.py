@@ -4,15 +4,14 @@ G. Takács, I. Pilászy, D. Tikk: Applications of the Conjugate Gradient Method 
 Filtering, RecSys 2011; here in the basis in which the common part of all equations is diagonal, and preconditioned.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from apps.recommend.engine.compiled import compiled
 
 ENTRIES = 20_000  # of the matrix, in one piece of work for a thread
 
@@ -56,14 +55,7 @@ def improved(
     return np.asarray(result @ rotation.T)
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., Any]:
-    try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
-    except RuntimeError:  # nowhere to keep the result: compile anew in each process
-        return numba.njit(nogil=True, fastmath=True)(function)
-
-
-@_compiled
+@compiled
 def _improve(  # type: ignore[no-untyped-def]  # noqa: C901 - one loop nest, compiled as a whole
     indptr, indices, beyond, liked, spectrum, ridge, factors, vectors, steps, first, last
 ):

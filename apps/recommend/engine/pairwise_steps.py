@@ -1,20 +1,11 @@
 """Stochastic gradient steps of Bayesian personalised ranking, compiled. Import it only where one trains."""
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-
-def _compiled(function: Callable[..., None]) -> Callable[..., Any]:
-    try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
-    except RuntimeError:  # nowhere to keep the result: compile anew in each process
-        return numba.njit(nogil=True, fastmath=True)(function)
+from apps.recommend.engine.compiled import compiled
 
 
-@_compiled
+@compiled
 def descend(  # type: ignore[no-untyped-def]
     users, wanted, others, of_users, of_items, bias, rate, pull
 ):
