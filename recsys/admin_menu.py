@@ -55,6 +55,7 @@ UNFOLD: dict[str, Any] = {
             _group(
                 "Recommendations",
                 _link("Placements", "view_carousel", "recommend.placement"),
+                _link("Rules", "rule", "recommend.rule"),
                 _link("Model versions", "deployed_code", "recommend.modelversion"),
                 _link("Training runs", "model_training", "recommend.trainingrun"),
             ),

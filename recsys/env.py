@@ -48,6 +48,11 @@ class Environment(BaseSettings):
         description="sqlite:///path or postgres://user:password@host:5432/name. Default: SQLite in VAR_DIR.",
     )
     REDIS_URL: str = Field(default="", description="Cache, e.g. redis://localhost:6379/0. Default: in-process cache.")
+    REDIS_TIMEOUT_MS: int = Field(
+        default=50,
+        ge=1,
+        description="Milliseconds that a request waits for Redis before it goes on without. Below REQUEST_BUDGET_MS.",
+    )
     CELERY_BROKER_URL: str = Field(
         default="",
         description="redis://, amqp:// or empty. Empty: REDIS_URL if set, else files in VAR_DIR/broker.",
@@ -100,6 +105,17 @@ class Environment(BaseSettings):
     )
     RESULT_CACHE_SECONDS: int = Field(
         default=300, ge=0, description="How long computed candidates may be reused. 0: never."
+    )
+    PRECOMPUTED_USERS: int = Field(
+        default=1_000,
+        ge=0,
+        description="For so many users, those seen last, slates are computed ahead every hour and kept in Redis.",
+    )
+    REQUEST_BUDGET_MS: int = Field(
+        default=100,
+        ge=1,
+        description="Milliseconds one answer may take. Then no further source is asked, and fallbacks fill what is "
+        "missing.",
     )
     SERVING_REFRESH_SECONDS: float = Field(
         default=0.5,

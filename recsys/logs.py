@@ -50,6 +50,7 @@ def logging_config(*, level: str, style: str) -> None:
                 "django.request": {"level": "ERROR", "filters": ["outages"]},
                 "django.server": {"level": "WARNING"},
                 "sentence_transformers": {"level": "WARNING"},
+                "faiss": {"level": "WARNING"},
             },
         }
     )

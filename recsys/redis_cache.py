@@ -32,5 +32,8 @@ class Client(redis.Redis):
         except (redis.ConnectionError, redis.TimeoutError) as problem:
             circuit.failed(problem)
             raise
+        except redis.ResponseError:
+            circuit.worked()  # a refusal is an answer
+            raise
         circuit.worked()
         return answer

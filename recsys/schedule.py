@@ -47,6 +47,13 @@ def entries() -> list[Entry]:
             expire_seconds=settings.MODEL_UPDATE_INTERVAL,
         ),
         Entry(
+            name="Compute slates ahead",
+            task="apps.recommend.tasks.precompute_slates",
+            description="For the PRECOMPUTED_USERS users seen last; does nothing without Redis.",
+            every_seconds=3600,
+            expire_seconds=3600,
+        ),
+        Entry(
             name="Delete old model versions",
             task="apps.recommend.tasks.prune_models",
             description="Keeps MODEL_RETENTION versions of each model, the active one and the one before it.",

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "recsys.hot_path.HotPathMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "recsys.logs.RequestLogMiddleware",
     "apps.users.cors.CorsMiddleware",
@@ -115,6 +116,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
     }
+    DATABASES["default"]["CONN_MAX_AGE"] = None  # opening the file anew for each request costs a millisecond
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
     DATABASES["default"]["ENGINE"] = "recsys.postgresql"
@@ -133,8 +135,8 @@ if ENV.REDIS_URL:
             "LOCATION": ENV.REDIS_URL,
             "KEY_PREFIX": "recsys",
             "OPTIONS": {
-                "SOCKET_CONNECT_TIMEOUT": 0.25,
-                "SOCKET_TIMEOUT": 0.25,
+                "SOCKET_CONNECT_TIMEOUT": ENV.REDIS_TIMEOUT_MS / 1000,
+                "SOCKET_TIMEOUT": ENV.REDIS_TIMEOUT_MS / 1000,
                 "IGNORE_EXCEPTIONS": True,  # a cache may be gone at any time; recsys.circuit logs it
                 "REDIS_CLIENT_CLASS": "recsys.redis_cache.Client",
                 "CONNECTION_POOL_CLASS": "recsys.redis_cache.Pool",
@@ -227,6 +229,9 @@ PLUGINS_DIR = ENV.PLUGINS_DIR
 PUBLIC_KEY_MAY_PURCHASE = ENV.PUBLIC_KEY_MAY_PURCHASE
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
 RESULT_CACHE_SECONDS = ENV.RESULT_CACHE_SECONDS
+PRECOMPUTED_USERS = ENV.PRECOMPUTED_USERS
+REQUEST_BUDGET_MS = ENV.REQUEST_BUDGET_MS
+REDIS_URL = ENV.REDIS_URL
 SERVING_REFRESH_SECONDS = ENV.SERVING_REFRESH_SECONDS
 
 PROMETHEUS_MULTIPROC_DIR = ENV.PROMETHEUS_MULTIPROC_DIR

@@ -19,6 +19,7 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 5)
 os.environ.setdefault("TEXT_ENCODER", "tfidf")  # loading torch takes ten seconds; tests that want it ask for it
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ["SERVING_REFRESH_SECONDS"] = "0"  # a thread would not see what a test's transaction holds
+os.environ.setdefault("REDIS_TIMEOUT_MS", "5000")  # a machine busy with tests is no outage
 os.environ.update(OPENBLAS_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 from recsys.env import Environment  # noqa: E402
@@ -82,6 +83,17 @@ def _empty_cache() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_served_yet() -> None:
     """Each test loads catalog, models and placements anew."""
-    from apps.recommend import serving_state
+    from apps.interactions import profiles
+    from apps.recommend import result_cache, serving_state
 
+    profiles.forget()
     serving_state.forget()
+    result_cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _commits_are_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's own transaction never commits: what profiles do behind a transaction is done all the same."""
+    from apps.interactions import profiles
+
+    monkeypatch.setattr(profiles, "_when_committed", lambda run: run())

@@ -40,6 +40,14 @@ class CategoryTree:
             node = self.nodes.get(node.parent_id) if node.parent_id is not None else None
         return path[::-1]
 
+    def called(self, text: str) -> CategoryNode | None:
+        """The category with this id, else the one with this name in any case; of several the highest, then the oldest."""
+        by_id = self._by_external_id.get(text)
+        if by_id is not None:
+            return by_id
+        named = (node for (_, name), node in self._by_name.items() if name == text.casefold())
+        return min(named, key=lambda node: (node.parent_id or 0, node.id), default=None)
+
     def subtree(self, category_id: int) -> set[int]:
         """Ids of the category and of everything below it."""
         below = {category_id}

@@ -6,13 +6,14 @@ has followed the feed up to a revision has missed nothing below it. (A database 
 they are inserted: a slow transaction would surface below revisions that were already read.)
 """
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.catalog.bulk_sql import insert_rows
-from apps.catalog.models import ItemChange
+from apps.catalog.models import CatalogIdentity, ItemChange
 
 _LOCK = 0x6361746C6F67  # any number that no other advisory lock of this application uses
 
@@ -56,6 +57,25 @@ def relay_changes() -> int:
         if numbered:
             cursor.execute(_DROP_SUPERSEDED.format(table=table), [before, before])
     return numbered
+
+
+def catalog_identity() -> str:
+    """Which catalog this is: the same as long as the database is, another after it was emptied. One indexed query."""
+    made, _ = CatalogIdentity.objects.get_or_create(id=1, defaults={"identity": uuid.uuid4().hex})
+    return made.identity
+
+
+def feed_marks(revision: int, count: int = 100) -> dict[int, str]:
+    """What the last changes up to `revision` were, by revision: fewer where later ones have superseded them."""
+    changes = ItemChange.objects.filter(revision__lte=revision).order_by("-revision")
+    found = changes.values_list("revision", "item_id", "created_at")[:count]
+    return {int(at): f"{item_id} {moment.timestamp():.6f}" for at, item_id, moment in found if at is not None}
+
+
+def feed_has(marks: Mapping[int, str]) -> bool:
+    """Whether these marks are of this feed, and not of one that a restored backup has replaced."""
+    changes = ItemChange.objects.filter(revision__in=list(marks)).values_list("revision", "item_id", "created_at")
+    return all(marks[at] == f"{item_id} {moment.timestamp():.6f}" for at, item_id, moment in changes if at is not None)
 
 
 def _latest_revision() -> int:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
 from apps.catalog.category_paths import CategoryTree
@@ -17,8 +18,10 @@ NEVER = np.iinfo(np.int64).max
 
 _READ = (
     "id", "external_id", "title", "url", "image_url", "price", "currency", "available", "stock", "deleted_at",
-    "published_at", "created_at", "expires_at", "parent_id", "brand",
+    "published_at", "created_at", "expires_at", "parent_id", "brand", "tags_json", "attributes_json",
 )  # fmt: skip
+# As text: most readers do not look into them, and those that do have faster ways.
+_JSON = {f"{name}_json": Cast(name, TextField()) for name in ("tags", "attributes")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,11 @@ class ItemColumns:
     expires: NDArray[np.int64]  # seconds since 1970; the largest int64: never
     parents: NDArray[np.int64]  # id of the item this one is a variant of; 0: none
     brand: list[str]
-    category_pairs: NDArray[np.int64]  # (pairs, 2): item id, category id; ancestors included
+    stock: NDArray[np.float64]  # NaN: not tracked
+    tags: list[str]  # JSON, a list
+    attributes: list[str]  # JSON, an object
+    category_pairs: NDArray[np.int64]  # (pairs, 2): item id, category id; ancestors included; by item
+    category_names: dict[int, str]  # external ids of the categories in `category_pairs`
     texts: list[str] | None  # title, brand, categories, tags, description, one to a line; only when asked for
 
     def __len__(self) -> int:
@@ -53,6 +60,8 @@ class ItemColumns:
             values = [getattr(part, field.name) for part in parts]
             if isinstance(values[0], np.ndarray):
                 columns[field.name] = np.concatenate(values)
+            elif isinstance(values[0], dict):
+                columns[field.name] = {key: value for names in values for key, value in names.items()}
             else:
                 columns[field.name] = None if values[0] is None else [one for column in values for one in column]
         return cls(**columns)
@@ -60,13 +69,14 @@ class ItemColumns:
 
 def read_columns(items: QuerySet[Item], *, texts: bool) -> ItemColumns:
     """The items as columns: three queries, about 15 µs an item."""
-    rows = list(items.order_by("id").values_list(*_READ))
+    rows = list(items.order_by("id").annotate(**_JSON).values_list(*_READ))
     column = dict(zip(_READ, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(_READ, ())
     deleted = np.array([moment is not None for moment in column["deleted_at"]], dtype=bool)
-    in_stock = np.array([stock is None or stock > 0 for stock in column["stock"]], dtype=bool)
+    stock = np.array([np.nan if pieces is None else pieces for pieces in column["stock"]], dtype=np.float64)
     published = [given or made for given, made in zip(column["published_at"], column["created_at"], strict=True)]
     tree = CategoryTree()
     own_pairs = _own_pairs(items)
+    pairs = _with_ancestors(own_pairs, tree)
     return ItemColumns(
         ids=np.array(column["id"], dtype=np.int64),
         external_ids=list(column["external_id"]),
@@ -76,13 +86,17 @@ def read_columns(items: QuerySet[Item], *, texts: bool) -> ItemColumns:
         price=np.array([np.nan if price is None else float(price) for price in column["price"]], dtype=np.float64),
         price_text=[None if price is None else price_text(price) for price in column["price"]],
         currency=list(column["currency"]),
-        available=np.array(column["available"], dtype=bool) & ~deleted & in_stock,
+        available=np.array(column["available"], dtype=bool) & ~deleted & ~(stock <= 0),
         deleted=deleted,
         published=_seconds(published),
         expires=_seconds(column["expires_at"]),
         parents=np.array([parent or 0 for parent in column["parent_id"]], dtype=np.int64),
         brand=list(column["brand"]),
-        category_pairs=_with_ancestors(own_pairs, tree),
+        stock=stock,
+        tags=list(column["tags_json"]),
+        attributes=list(column["attributes_json"]),
+        category_pairs=pairs,
+        category_names={one: tree.nodes[one].external_id for one in np.unique(pairs[:, 1]).tolist()},
         texts=_texts(items, own_pairs, tree) if texts else None,
     )
 

@@ -84,3 +84,17 @@ class ItemChange(models.Model):
 
     def __str__(self) -> str:
         return f"item {self.item_id} at revision {self.revision}"
+
+
+class CatalogIdentity(models.Model):
+    """One row, which says which catalog this is: another database, or this one emptied, has another."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    identity = models.CharField(max_length=32)
+
+    class Meta:
+        verbose_name_plural = "catalog identities"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="catalog_identity_is_one_row")]
+
+    def __str__(self) -> str:
+        return self.identity

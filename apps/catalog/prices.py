@@ -27,7 +27,7 @@ def read_price(value: object) -> Decimal:
     return abs(rounded)
 
 
-def price_text(price: Decimal) -> str:
+def price_text(price: Decimal | float) -> str:
     """A price as it is shown: at least two digits after the point, no needless zeros. 2.5 is "2.50"."""
     whole, _, places = f"{price:.4f}".partition(".")
     return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 from django.db.models import F, Max, QuerySet
 
 from apps.catalog.category_paths import CategoryNode, CategoryTree
-from apps.catalog.item_columns import ItemColumns, read_columns
+from apps.catalog.change_feed import feed_has, feed_marks
+from apps.catalog.item_columns import NEVER, ItemColumns, read_columns
 from apps.catalog.models import Category, Item, ItemChange
+from apps.catalog.prices import price_text
 
 __all__ = [
+    "NEVER",
     "CategoryNode",
     "CategoryTree",
     "ItemColumns",
@@ -23,11 +26,16 @@ __all__ = [
     "changed_since",
     "changes_pending",
     "external_ids_of",
+    "feed_has",
+    "feed_marks",
     "item_columns",
+    "item_columns_by_part",
+    "item_count_reaches",
     "item_facts",
     "item_ids_of",
     "items_listed",
     "latest_revision",
+    "price_text",
 ]
 
 T = TypeVar("T")
@@ -109,6 +117,29 @@ def item_columns(ids: Sequence[int] | None = None, *, texts: bool = False) -> It
     return ItemColumns.joined(
         [read_columns(Item.objects.filter(id__in=chunk), texts=texts) for chunk in _chunks(wanted)]
     )
+
+
+def item_columns_by_part(size: int = 10_000) -> Iterator[ItemColumns]:
+    """All items as columns, `size` at a time, ids ascending from part to part. Four queries a part.
+
+    Parts are as of when each is read: whoever needs them all as of one moment follows the changes since then.
+    """
+    last = 0
+    while True:
+        ends = Item.objects.filter(id__gt=last).order_by("id").values_list("id", flat=True)
+        end = ends[size - 1 : size].first()
+        part = Item.objects.filter(id__gt=last)
+        columns = read_columns(part if end is None else part.filter(id__lte=end), texts=False)
+        if len(columns):
+            yield columns
+            last = int(columns.ids[-1])
+        if end is None:
+            return
+
+
+def item_count_reaches(count: int) -> bool:
+    """Whether there are that many items, deleted ones included. Reads no more than `count` entries of an index."""
+    return Item.objects.order_by("id").values_list("id")[count - 1 : count].exists()
 
 
 def category_id_of(external_id: str) -> int | None:

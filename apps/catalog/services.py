@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.api.values import FieldError
 from apps.catalog.category_paths import CategoryTree
-from apps.catalog.change_feed import announce, relay_changes
+from apps.catalog.change_feed import announce, catalog_identity, relay_changes
 from apps.catalog.item_input import MAX_CATEGORY_DEPTH, ItemInput, ItemRejected, parse_item
 from apps.catalog.item_writing import Result, check_parents, input_of, write_items
 from apps.catalog.models import Category, Item
@@ -19,6 +19,7 @@ __all__ = [
     "ItemRejected",
     "Result",
     "UnknownItem",
+    "catalog_identity",
     "category_check",
     "category_delete",
     "category_save",

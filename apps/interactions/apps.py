@@ -27,8 +27,10 @@ class InteractionsConfig(AppConfig):
     verbose_name = "Events"
 
     def ready(self) -> None:
+        from apps.interactions import profiles
         from apps.interactions.user_events import EventHolder
-        from apps.users.services import personal_data_register
+        from apps.users.services import personal_data_register, user_changes_listen
 
         personal_data_register("interactions", EventHolder())
+        user_changes_listen("profiles", profiles.changing)
         post_migrate.connect(_event_types_ensure, sender=self, dispatch_uid="event_types_ensure")

@@ -72,3 +72,4 @@ class EventRow:
     attribution: EntryToken | UUID | None
     item_pk: int | None = None
     user_pk: int = 0
+    visitor_pk: int | None = None  # a merged visitor, whose event counts for the user

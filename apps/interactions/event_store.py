@@ -13,9 +13,9 @@ from apps.interactions.models import Attribution
 
 _COLUMNS = (
     "event_id, user_id, item_id, event_type_id, occurred_at, received_at, "
-    "session_id, session_key, value, currency, quantity, properties"
+    "session_id, session_key, value, currency, quantity, properties, visitor_id"
 )
-_PLACES = ", ".join(["%s"] * 12)
+_PLACES = ", ".join(["%s"] * 13)
 _INSERT = f"INSERT INTO interactions_event ({_COLUMNS})"
 _INSERT_NUMBERED = f"INSERT INTO interactions_event (id, {_COLUMNS})"
 _NEW_IDS = "SELECT nextval(pg_get_serial_sequence('interactions_event', 'id')) FROM generate_series(1, %s)"
@@ -103,6 +103,7 @@ def _parameters(
             row.currency,
             row.quantity,
             row.properties,
+            row.visitor_pk,
         )
 
 

@@ -39,6 +39,17 @@ class Event(models.Model):
     user = models.ForeignKey(
         "users.User", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
+    visitor = models.ForeignKey(
+        "users.User",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        help_text="The visitor who did it, where they have been merged into the user since or before.",
+    )
     item = models.ForeignKey(
         "catalog.Item", null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_constraint=False
     )

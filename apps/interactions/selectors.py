@@ -1,42 +1,32 @@
 """Reads: what events are worth, a user's recent taste, events as columns, and how many there are lately."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
-from numpy.typing import NDArray
 
 from apps.interactions import event_columns as columns
 from apps.interactions.event_columns import EventColumns
 from apps.interactions.event_types import TASTE_CODES_END
 from apps.interactions.models import Event, EventType
+from apps.interactions.profiles import Profile, ProfileOutOfReach, profile
+from apps.interactions.taste import TASTE_MAX, TasteColumns
 
 __all__ = [
     "EventColumns",
+    "Profile",
+    "ProfileOutOfReach",
     "TasteColumns",
     "Worth",
     "event_columns",
     "event_lag_seconds",
     "event_worth",
     "events_since",
+    "profile",
     "recent_taste",
 ]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class TasteColumns:
-    """A user's taste events, newest first; entry i of every column is one event."""
-
-    item_ids: NDArray[np.int64]
-    types: NDArray[np.int16]
-    times: NDArray[np.int64]  # whole seconds since 1970
-    values: NDArray[np.float32]  # the rating of a rate event; NaN: none
-
-    def __len__(self) -> int:
-        return len(self.item_ids)
 
 
 class Worth(NamedTuple):
@@ -54,7 +44,7 @@ def event_worth() -> dict[int, Worth]:
     return {code: Worth(name, taste, weight, half_life) for code, name, taste, weight, half_life in rows}
 
 
-def recent_taste(user_id: int, limit: int = 100) -> TasteColumns:
+def recent_taste(user_id: int, limit: int = TASTE_MAX) -> TasteColumns:
     """The user's latest `limit` taste events; of one moment, the last stored first. One query, O(limit) by an index."""
     seconds = (
         "extract(epoch from occurred_at)"

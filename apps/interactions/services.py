@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.catalog import selectors as catalog
-from apps.interactions import event_store
+from apps.interactions import event_store, profiles
 from apps.interactions.entry_token import EntryToken
 from apps.interactions.event_input import EventInput, EventResult, EventRow, Rejected
 from apps.interactions.event_reader import EventReader
@@ -21,8 +21,9 @@ def events_record(events: Sequence[EventInput], *, received_at: datetime | None 
 
     Bad events are "rejected" with field and reason while the good ones are stored; a good one whose event id is
     known, or came with a good one earlier in `events`, is "duplicate" and changes nothing. Users are created on
-    their first event. Taste events move their users' taste revision, once a call. Any number of events; memory
-    grows with it, so files come in batches of some 10,000. Reads first, then writes everything in one transaction.
+    their first event. Taste events move their users' revision and profile, once a call, before this returns. Any
+    number of events; memory grows with it, so files come in batches of some 10,000. Reads first, then writes
+    everything in one transaction.
     """
     now = received_at or timezone.now()
     reader = EventReader(now=now, zone=timezone.get_default_timezone())
@@ -81,18 +82,22 @@ def _store(rows: list[EventRow], *, received_at: datetime) -> dict[str, int]:
         return {}
     people = {row.user for row in rows if not row.anonymous}
     visitors = {row.user for row in rows if row.anonymous} - people
-    user_pks = users.users_ensure(external_ids=list(people), anonymous=False) if people else {}
+    behind = users.users_behind(external_ids=list(people), anonymous=False) if people else {}
     if visitors:
-        user_pks |= users.users_ensure(external_ids=list(visitors), anonymous=True)
+        behind |= users.users_behind(external_ids=list(visitors), anonymous=True)
     for row in rows:
-        row.user_pk = user_pks[row.user]
+        row.user_pk, row.visitor_pk = behind[row.user]
     with transaction.atomic():
         inserted = event_store.insert_new(rows, received_at=received_at)
         new = [row for row in rows if row.event_id in inserted] if len(inserted) < len(rows) else rows
         attributed = [(inserted[row.event_id], row.attribution) for row in new if row.attribution]
         if attributed:
             event_store.insert_attributions(attributed)
-        moved = {row.user_pk for row in new if row.kind.taste}
-        if moved:
-            users.taste_changed(user_ids=sorted(moved))
+        taste: dict[int, list[EventRow]] = {}
+        for row in new:
+            if row.kind.taste:
+                taste.setdefault(row.user_pk, []).append(row)
+        moved = users.taste_changed(user_ids=sorted(taste)) if taste else []
+        told = profiles.changing(moved, taste)
+    told()
     return inserted

@@ -38,7 +38,9 @@ class EventHolder:
         events = []
         for start in range(0, len(ids), _CHUNK):
             rows = Event.objects.filter(id__in=ids[start : start + _CHUNK]).order_by("id")
-            events += [_exported(event) for event in rows.select_related("event_type", "item", "attribution")]
+            events += [
+                _exported(event) for event in rows.select_related("event_type", "item", "visitor", "attribution")
+            ]
         return {"events": events}
 
     def erase(self, user_id: int) -> None:
@@ -51,7 +53,7 @@ class EventHolder:
         ids = latest_ids(user_id, limit=2**62)
         for start in range(0, len(ids), _CHUNK):
             chunk = ids[start : start + _CHUNK]
-            Event.objects.filter(id__in=chunk).update(session_id="", properties=None)
+            Event.objects.filter(id__in=chunk).update(session_id="", properties=None, visitor=None)
             events = list(Event.objects.filter(id__in=chunk).only("id", "session_key"))
             for event in events:
                 event.event_id = f"erased:{uuid4()}"
@@ -66,13 +68,29 @@ class EventHolder:
                 )
             Attribution.objects.bulk_update(attributions, ["recomm_id"], batch_size=500)
 
-    def merge(self, from_id: int, into_id: int) -> None:
-        """Make the events of one user the other's."""
+    def merge(self, from_id: int, into_id: int) -> list[Any]:
+        """Make the events of one user the other's. Each keeps the visitor it came from: nothing else is to be known."""
+        moved = self._move(
+            "SET user_id = %s, visitor_id = coalesce(visitor_id, user_id) WHERE user_id = %s", [into_id, from_id]
+        )
+        return [{"events": moved}] if moved else []
+
+    def unmerge(self, from_id: int, into_id: int, visitors: list[int], record: list[Any]) -> bool:
+        """Give a visitor the events that came from them, and from those who had been merged into them."""
+        places = ", ".join(["%s"] * len(visitors))
+        moved = self._move(
+            f"SET user_id = %s, visitor_id = nullif(visitor_id, %s) WHERE user_id = %s AND visitor_id IN ({places})",
+            [into_id, into_id, from_id, *visitors],
+        )
+        return bool(moved)
+
+    def _move(self, change: str, parameters: list[int]) -> int:
         with connection.cursor() as cursor:
+            moved = 0
             for half in _HALVES:
-                cursor.execute(
-                    f"UPDATE interactions_event SET user_id = %s WHERE user_id = %s AND {half}", [into_id, from_id]
-                )
+                cursor.execute(f"UPDATE interactions_event {change} AND {half}", parameters)
+                moved += cursor.rowcount
+            return moved
 
 
 def _exported(event: Event) -> dict[str, Any]:
@@ -81,6 +99,7 @@ def _exported(event: Event) -> dict[str, Any]:
     exported["value"] = None if event.value is None else str(event.value)
     exported["interaction_type"] = event.event_type.name
     exported["item_id"] = event.item.external_id if event.item else None
+    exported["visitor_id"] = event.visitor.external_id if event.visitor else None
     attribution = getattr(event, "attribution", None)
     exported["recommendation"] = attribution and {
         "recomm_id": str(attribution.recomm_id),

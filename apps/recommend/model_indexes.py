@@ -1,6 +1,6 @@
 """The index files of a model version: built where the size of the catalog calls for one, checked, opened again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 
 from apps.recommend.engine.indexes import choice
 from apps.recommend.engine.indexes.annoy_index import TREES, AnnoyIndex
+from apps.recommend.engine.indexes.choice import Kind
+from apps.recommend.engine.indexes.ivf_index import IvfIndex
+from apps.recommend.engine.products import Stored, single, unit_rows
 from apps.recommend.engine.protocols import Index, Question
 from apps.recommend.engine.types import Evidence, Query
 
 log = structlog.get_logger(__name__)
 
 QUESTIONS: tuple[Question, ...] = ("history", "seeds")
-LEAST_RECALL = 0.9  # of the exact best CHECKED_DEPTH
-CHECKED_DEPTH = 100
+KINDS: dict[Kind, Any] = {"ivf": IvfIndex, "annoy": AnnoyIndex}  # in the order in which they are tried
+LEAST_RECALL = 0.95  # of the exact best CHECKED_DEPTH
+CHECKED_DEPTH = 50
 CHECKED_QUERIES = 200
+LOOKED_AMONG = 20_000  # items among which those are found that one taste has in common
+TASTES = {"history": (8, 3), "seeds": (1, 2)}  # a query's tastes, and how many more items each of them has
 
 
 @dataclass(frozen=True)
@@ -32,57 +38,95 @@ class IndexFile:
 
 
 def build(
-    model: Any, folder: Path, *, seed: int, rng: np.random.Generator, index_from: int | None = None
+    model: Any,
+    folder: Path,
+    *,
+    seed: int,
+    rng: np.random.Generator,
+    index_from: int | None = None,
+    kind: Kind | None = None,
 ) -> dict[Question, IndexFile]:
     """Index files in `folder` for a model that answers by inner products; none where exact search is fast enough.
 
-    An index that finds less than LEAST_RECALL of the exact answers gets three times the trees, and is left out,
-    with a warning, when that does not help: exact search is slower and right. `index_from` replaces the size from
-    which an index is worth having.
+    Without `kind` every kind is tried in turn. An index that finds less than LEAST_RECALL of the exact answers is
+    left out, with a warning: exact search is slower and right. `index_from` replaces the number of items from which
+    an index is worth having.
     """
-    if not hasattr(model, "vectors"):
-        return {}
-    size = len(model.item_ids)
-    if size < index_from if index_from is not None else choice.choose(size) == "exact":
+    if not hasattr(model, "vectors") or not len(model.item_ids):
         return {}
     built: dict[Question, IndexFile] = {}
     for question in QUESTIONS:
         vectors = model.vectors(question)
+        size, dimensions = vectors.shape
+        if size < index_from if index_from is not None else choice.choose(size, dimensions) == "exact":
+            continue
         twin = next((other for other in built if model.vectors(other) is vectors), None)
         if twin is not None:
             built[question] = built[twin]
             continue
-        queries = _queries(model, question, rng)
-        for trees in (TREES, 3 * TREES):
-            path = folder / f"{question}.annoy"
-            AnnoyIndex.build(vectors, path, seed=seed, trees=trees)
-            recall = choice.recall(AnnoyIndex.open(path, vectors), vectors, queries, CHECKED_DEPTH)
+        learnt_from, checked_with = (_queries(model, question, rng) for _ in range(2))
+        for name, path in _attempts(vectors, folder, question, seed, learnt_from, kind):
+            recall = choice.recall(KINDS[name].open(path, vectors), vectors, checked_with, CHECKED_DEPTH)
             if recall >= LEAST_RECALL:
-                built[question] = IndexFile(path, "annoy", round(recall, 4))
+                built[question] = IndexFile(path, name, round(recall, 4))
                 break
             path.unlink()
-            log.warning("index finds too little", question=question, trees=trees, recall=round(recall, 4))
+            log.warning("index finds too little", question=question, kind=name, recall=round(recall, 4))
     return built
 
 
+def _attempts(
+    vectors: Stored, folder: Path, question: Question, seed: int, queries: NDArray[np.float32], kind: Kind | None
+) -> Iterator[tuple[Kind, Path]]:
+    """One index after the other, each built when it is asked for."""
+    ways: list[tuple[Kind, Callable[[Path], None]]] = [
+        ("ivf", lambda path: IvfIndex.build(vectors, path, seed=seed, queries=queries)),
+        ("annoy", lambda path: AnnoyIndex.build(vectors, path, seed=seed)),
+        ("annoy", lambda path: AnnoyIndex.build(vectors, path, seed=seed, trees=3 * TREES)),
+    ]
+    for name, write in ways:
+        if kind in (None, name):
+            path = folder / f"{question}.{name}"
+            write(path)
+            yield name, path
+
+
 def open_all(folder: Path, described: Mapping[str, Any], model: Any) -> dict[Question, Index]:
-    """The indexes that a manifest describes. Raises OSError, KeyError or ValueError when one cannot be opened."""
-    kinds = {"annoy": AnnoyIndex}
-    return {
-        question: kinds[described[question]["kind"]].open(folder / described[question]["file"], model.vectors(question))
-        for question in QUESTIONS
-        if question in described
-    }
+    """The indexes that a manifest describes. Raises OSError, KeyError or ValueError when one cannot be opened.
+
+    A question that shares another's file shares its index.
+    """
+    opened: dict[tuple[str, int], Index] = {}
+    result: dict[Question, Index] = {}
+    for question in QUESTIONS:
+        if question in described:
+            vectors = model.vectors(question)
+            key = described[question]["file"], id(vectors)
+            if key not in opened:
+                opened[key] = KINDS[described[question]["kind"]].open(folder / key[0], vectors)
+            result[question] = opened[key]
+    return result
 
 
 def _queries(model: Any, question: Question, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Vectors as requests will ask for them: of a few random items each."""
-    vectors = []
-    for _ in range(CHECKED_QUERIES):
-        rows = rng.choice(len(model.item_ids), size=min(5, len(model.item_ids)), replace=False)
-        evidence = Evidence.of_rows(rows.astype(np.int32))
+    """Vectors as requests will ask for them: of a few tastes, each of an item and of items near it."""
+    vectors = model.vectors(question)
+    size = len(vectors)
+    among = np.sort(rng.choice(size, size=min(LOOKED_AMONG, size), replace=False))
+    units = unit_rows(single(vectors[among]))
+    tastes, more = TASTES[question]
+    first = rng.integers(len(among), size=(CHECKED_QUERIES, tastes))
+    likeness = units[first.ravel()] @ units.T
+    kept = min(4 * more + 1, len(among))  # near it, not nearest: nobody has all that is most alike
+    near = np.argpartition(likeness, len(among) - kept, axis=1)[:, len(among) - kept :]
+    found = []
+    for number in range(CHECKED_QUERIES):
+        of_tastes = near[number * tastes : (number + 1) * tastes]
+        chosen = [rng.choice(one, size=min(more, len(one)), replace=False) for one in of_tastes]
+        rows = among[np.unique(np.concatenate([first[number], *chosen]))].astype(np.int32)
+        evidence = Evidence.of_rows(rows)
         query = Query(seeds=evidence) if question == "seeds" else Query(history=evidence)
         vector = model.query_vector(query)
         if vector is not None:
-            vectors.append(vector)
-    return np.array(vectors, dtype=np.float32)
+            found.append(vector)
+    return np.array(found, dtype=np.float32).reshape(len(found), vectors.shape[1])

@@ -147,7 +147,7 @@ def read(version: str) -> StoredModel:
                 f"{version}: the array {name!r} is {array.dtype.str} {[*array.shape]}; "
                 f"its manifest says {expected['dtype']} {expected['shape']}."
             )
-        arrays[name] = array
+        arrays[name] = array.view(np.ndarray)  # mapped all the same; NumPy's class for it makes each look-up slower
     if manifest["algorithm"] not in ALGORITHMS:
         raise DamagedModel(f"{version}: its algorithm {manifest['algorithm']!r} is not installed here.")
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -9,7 +10,9 @@ from django.utils.translation import gettext as _
 from apps.recommend.engine.pipeline import PipelineSpec
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import EventWorth, Query, Rows, Slate
-from apps.recommend.live_catalog import LiveCatalog
+
+if TYPE_CHECKING:
+    from apps.recommend.live_catalog import LiveCatalog
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class Reason:
     code: str
     text: str
     item_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def chosen(cls) -> "Reason":
+        """Why an item is there that no pipeline proposed: the shop put it there."""
+        return cls("chosen", _("Chosen by the shop"))
 
 
 def _because(event_type: str, title: str) -> tuple[str, str]:
@@ -59,6 +67,10 @@ def _for_everybody(kind: str, text: str) -> Reason:
             return Reason("matches", _("Matches “%s”") % text)
         case "followed":
             return Reason("followed", _("Liked by people you follow"))
+        case "viewed":
+            return Reason("viewed", _("You viewed this"))
+        case "bought":
+            return Reason("bought", _("You bought this before"))
         case _:
             return Reason("taste", _("Based on your taste"))
 
@@ -68,7 +80,7 @@ def reasons(
     spec: PipelineSpec,
     query: Query,
     models: Mapping[str, ServedModel],
-    catalog: LiveCatalog,
+    catalog: "LiveCatalog",
     worth: Mapping[int, EventWorth],
 ) -> list[Reason]:
     """One reason for each entry of `slate`, which `spec` made for `query`. O(entries x evidence) in NumPy."""
@@ -80,8 +92,9 @@ def reasons(
         asked = _asked(kind, query)
         model = models.get(source)
         if not len(entries) or model is None or asked is None:
+            same = _about_last_viewed(query, catalog) if kind == "last_viewed" else _for_everybody(kind, query.text)
             for entry in entries:
-                result[entry] = _for_everybody(kind, query.text)
+                result[entry] = same
             continue
         added = model.contributions(asked, slate.rows[entries])
         for entry, row_contributions in zip(entries, added, strict=True):
@@ -89,9 +102,17 @@ def reasons(
     return [reason or _for_everybody("taste", query.text) for reason in result]
 
 
+def _about_last_viewed(query: Query, catalog: "LiveCatalog") -> Reason:
+    """The reason of a list that is around one item."""
+    row = None if query.events is None else query.events.last_viewed
+    if row is None:
+        return _for_everybody("taste", "")
+    return Reason(*_because("view_item", catalog.title(row)), (catalog.external_id(row),))
+
+
 def _asked(kind: str, query: Query) -> Query | None:
     """The question that sources with this kind of reason put to their model; None where evidence plays no part."""
-    if kind in ("popular", "trending", "new", "matches", "followed"):
+    if kind in ("popular", "trending", "new", "matches", "followed", "viewed", "bought", "last_viewed"):
         return None
     asked = Query(history=query.history, now=query.now) if kind == "taste" else Query(seeds=query.seeds, now=query.now)
     return asked if len(asked.evidence) else None
@@ -101,7 +122,7 @@ def _strongest(
     contributions: np.ndarray,
     asked: Query,
     kind: str,
-    catalog: LiveCatalog,
+    catalog: "LiveCatalog",
     worth: Mapping[int, EventWorth],
 ) -> Reason:
     order = np.argsort(-contributions)

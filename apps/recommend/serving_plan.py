@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from apps.recommend.engine.pipeline import Pipeline
+from apps.recommend.engine.rules import Controls, Rules, RuleSpec
 from apps.recommend.engine.types import EventWorth
 from apps.recommend.models import Placement
 from apps.recommend.pipelines import pipelines
+from apps.recommend.rules import controls_of, rules_for
 
 LAST_RESORT = "newest"  # needs no model and no events: as long as something is available, it has an answer
 
@@ -21,12 +23,18 @@ class Plan:
     placement: str
     label: str
     count: int
+    page_type: str
     chain: tuple[Pipeline, ...]  # the pipeline, then its fallbacks
+    rules: Rules
+    controls: Controls
     digest: str
 
 
 def plans(
-    placements: Sequence[Placement], versions: Mapping[str, str], worth: Mapping[int, EventWorth]
+    placements: Sequence[Placement],
+    versions: Mapping[str, str],
+    worth: Mapping[int, EventWorth],
+    specs: Sequence[RuleSpec],
 ) -> dict[str, Plan]:
     """A plan for each placement, by key. Fallbacks nobody knows any more are left out; `check` reports them."""
     known = pipelines()
@@ -36,20 +44,31 @@ def plans(
         if placement.page_type != Placement.PageType.SEARCH:  # a search that finds nothing says so
             names.append(LAST_RESORT)
         chain = tuple(known[name] for name in dict.fromkeys(names) if name in known) or (known[LAST_RESORT],)
+        rules, controls = rules_for(placement.key, specs), controls_of(placement)
         result[placement.key] = Plan(
             placement=placement.key,
             label=placement.label,
             count=placement.count or settings.DEFAULT_RECOMMENDATION_COUNT,
+            page_type=placement.page_type,
             chain=chain,
-            digest=_digest(placement.key, chain, versions, worth),
+            rules=rules,
+            controls=controls,
+            digest=_digest(placement.key, chain, versions, worth, rules, controls),
         )
     return result
 
 
-def _digest(key: str, chain: Sequence[Pipeline], versions: Mapping[str, str], worth: Mapping[int, EventWorth]) -> str:
+def _digest(
+    key: str,
+    chain: Sequence[Pipeline],
+    versions: Mapping[str, str],
+    worth: Mapping[int, EventWorth],
+    rules: Rules,
+    controls: Controls,
+) -> str:
     parts = [key]
     for pipeline in chain:
-        parts.append(pipeline.spec.digest())
+        parts.append(pipeline.spec.digest)
         parts.extend(versions.get(model, "-") for model in pipeline.spec.models)
-    parts.append(repr(sorted(worth.items())))
+    parts += [repr(sorted(worth.items())), rules.digest, repr(controls)]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()

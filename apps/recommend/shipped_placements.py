@@ -7,14 +7,18 @@ from django.apps.registry import Apps
 
 PLACEMENTS = [
     ("home", "Recommended for you", "home", "home", ["trending", "popular"]),
+    ("because-you-viewed", "Inspired by what you viewed", "home", "because-you-viewed", ["home", "popular"]),
+    ("recently-viewed", "Recently viewed", "any", "recently-viewed", ["popular"]),
+    ("buy-again", "Buy it again", "any", "buy-again", ["home", "popular"]),
     ("item-page", "More like this", "item", "item-page", ["popular"]),
     ("bought-together", "Often bought together", "item", "bought-together", ["item-page", "popular"]),
     ("viewed-together", "Shoppers also viewed", "item", "viewed-together", ["item-page", "popular"]),
     ("cart", "Complete your cart", "cart", "cart", ["item-page", "popular"]),
+    ("after-purchase", "Goes well with your order", "purchase", "after-purchase", ["home", "popular"]),
     ("category", "Favourites in this category", "category", "category", ["popular"]),
     ("search", "Search results", "search", "search", []),
     ("email", "Picked for you", "email", "email", ["trending", "popular"]),
-    ("popular", "Best sellers", "any", "popular", []),
+    ("popular", "Best sellers", "any", "popular", ["popular-30d"]),
     ("trending", "Trending now", "any", "trending", ["popular"]),
     ("new", "New arrivals", "any", "newest", []),
 ]

@@ -16,6 +16,8 @@ from scipy import sparse
 
 from apps.catalog import selectors as catalog
 from apps.interactions import selectors as events
+from apps.recommend.engine.field_reader import FieldReader
+from apps.recommend.engine.item_fields import ItemFields
 from apps.recommend.engine.types import EventWorth, Follows, Interactions, Items, Rows, rows_of
 from apps.users.selectors import follow_columns
 
@@ -158,6 +160,7 @@ def items_of(
     category_pairs: NDArray[np.int64],
     texts: Sequence[str] | None = None,
     brands: NDArray[np.int64] | None = None,
+    fields: ItemFields | None = None,
 ) -> Items:
     """Catalog columns as the engine reads them: `category_pairs` (item id, category id) and parents become rows."""
     category_ids, category_rows = np.unique(category_pairs[:, 1], return_inverse=True)
@@ -175,7 +178,28 @@ def items_of(
         parents=rows_of(ids, parent_ids),
         texts=texts,
         brands=brands,
+        fields=fields,
     )
+
+
+def read_fields(reader: FieldReader, columns: catalog.ItemColumns) -> None:
+    """Add the next items of the catalog to the fields that are being read."""
+    reader.add(
+        ids=columns.ids,
+        brands=columns.brand,
+        stock=columns.stock,
+        tags=columns.tags,
+        attributes=columns.attributes,
+        category_pairs=columns.category_pairs,
+        category_names=columns.category_names,
+    )
+
+
+def fields_of(columns: catalog.ItemColumns) -> ItemFields:
+    """The fields of these items alone."""
+    reader = FieldReader()
+    read_fields(reader, columns)
+    return ItemFields.read(reader)
 
 
 def brand_numbers(names: Sequence[str]) -> NDArray[np.int64]:

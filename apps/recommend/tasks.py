@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 from apps.catalog.services import relay_changes
 from apps.recommend import publish, recipes, training_runs
 from apps.recommend.models import ModelVersion
+from apps.recommend.precompute import precompute
 from apps.recommend.train import carry_out
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,12 @@ def prune_models() -> None:
 def relay_catalog_changes() -> None:
     """Give revisions to catalog changes whose own commit could not."""
     relay_changes()
+
+
+@shared_task(queue=REFRESH)
+def precompute_slates() -> None:
+    """Compute ahead what users who come back will ask for."""
+    precompute()
 
 
 def ask_for_training(model: str, *, requested_by: str) -> training_runs.Requested:

@@ -143,7 +143,7 @@ def _wished_spec(wish: Wish) -> PipelineSpec:
     if wish.pipeline not in known:
         raise CannotTune(f"no pipeline is called {wish.pipeline!r}. Known: {', '.join(known)}.")
     spec = known[wish.pipeline].spec
-    present = set(spec.models)
+    present = {source.config.get("model") for source in spec.sources}
     return spec.model_copy(
         update={"sources": (*spec.sources, *(_asking(name) for name in wish.added if name not in present))}
     )

@@ -41,6 +41,7 @@ def pipeline_text(spec: PipelineSpec) -> str:
     """The TOML of a pipeline; `PipelineSpec.read` gives it back."""
     head = {"label": spec.label, "personal": spec.personal, "history_half": spec.history_half}
     head |= {"calibration": spec.calibration}
+    head |= {"label_with_item": spec.label_with_item, "stands_alone": spec.stands_alone}
     lines = _pairs({key: value for key, value in head.items() if value != PipelineSpec.model_fields[key].default})
     for source in spec.sources:
         own = {key: getattr(source, key) for key in ("weight", "cold_weight", "limit", "reason")}

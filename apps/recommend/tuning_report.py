@@ -30,7 +30,7 @@ def table(result: Result) -> str:
         lines.append(f"The model {name} now has: {told}. Train it before you serve it.")
     lines += [f"Note: {note}" for note in result.notes]
     if tuned.cut_short:
-        lines.append(f"The budget was over before everything was tried; left out: {', '.join(tuned.cut_short)}.")
+        lines.append(f"The budget did not allow all that was to be tried; left out: {'; '.join(tuned.cut_short)}.")
     return "\n".join(lines)
 
 

@@ -32,3 +32,16 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+def secret_key_of(header: str, *, scope: str) -> KeyFacts | None:
+    """The secret key that an Authorization header names, if it is valid and has the scope; None for all else.
+
+    For those who ask in passing: whoever needs to know why not asks `ApiKeyAuthentication`.
+    """
+    if not header.startswith("Bearer "):
+        return None
+    key = key_facts(header[7:].strip())
+    if key is None or key.public or scope not in key.scopes or not key.valid:
+        return None
+    return key

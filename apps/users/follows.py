@@ -14,6 +14,7 @@ from apps.users.errors import UnknownUser
 from apps.users.models import Follow, User
 
 CHUNK = 100_000
+_SIDES = (("follower", "followed"), ("followed", "follower"))
 _ROW = np.dtype([("follower", np.int64), ("followed", np.int64), ("time", np.int64)])
 
 
@@ -113,13 +114,33 @@ class FollowHolder:
         """Remove every follow of and by the user: with whom somebody is befriended says who they are."""
         Follow.objects.filter(Q(follower=user_id) | Q(followed=user_id)).delete()
 
-    def merge(self, from_id: int, into_id: int) -> None:
+    def merge(self, from_id: int, into_id: int) -> list[Any]:
         """Make one user's follows the other's; what the other has already, and the two of each other, go."""
-        for mine, other in (("follower", "followed"), ("followed", "follower")):
+        record = []
+        for mine, other in _SIDES:
             theirs = Follow.objects.filter(**{mine: from_id})
-            has = Follow.objects.filter(**{mine: into_id}).values(other)
-            theirs.exclude(**{f"{other}__in": has}).exclude(**{other: into_id}).update(**{mine: into_id})
-            theirs.delete()
+            has = set(Follow.objects.filter(**{mine: into_id}).values_list(other, flat=True)) | {into_id}
+            for whom, moment in theirs.order_by("id").values_list(other, "created_at"):
+                record.append({"side": mine, "other": whom, "at": moment.isoformat(), "moved": whom not in has})
+            theirs.exclude(**{f"{other}__in": has}).update(**{mine: into_id})
+            Follow.objects.filter(**{mine: from_id}).delete()
+        return record
+
+    def unmerge(self, from_id: int, into_id: int, visitors: list[int], record: list[Any]) -> bool:
+        """Give a visitor the follows they had; those that the person did not have themselves are theirs no longer."""
+        others = User.objects.filter(id__in={entry["other"] for entry in record}, erased_at__isnull=True)
+        # Whom they followed may have turned out to be somebody else meanwhile.
+        now = {own: into or own for own, into in others.values_list("id", "merged_into_id")}
+        for mine, other in _SIDES:
+            had = [entry for entry in record if entry["side"] == mine and now.get(entry["other"], into_id) != into_id]
+            moved = {now[entry["other"]] for entry in had if entry["moved"]}
+            Follow.objects.filter(**{mine: from_id, f"{other}__in": moved}).delete()
+            rows = [
+                Follow(**{f"{mine}_id": into_id, f"{other}_id": now[entry["other"]]}, created_at=entry["at"])
+                for entry in had
+            ]
+            Follow.objects.bulk_create(rows, ignore_conflicts=True)
+        return bool(record)
 
 
 def _exported(follows: QuerySet[Follow], whose: str) -> list[dict[str, str]]:

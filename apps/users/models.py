@@ -16,7 +16,14 @@ class User(models.Model):
     taste_revision = models.BigIntegerField(
         default=0, editable=False, help_text="Grows with every event that moves this user's recommendations."
     )
-    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The person whom this visitor turned out to be, whatever led there.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -26,6 +33,19 @@ class User(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class Merge(models.Model):
+    """A visitor turned out to be somebody: what has to be known to undo that."""
+
+    visitor = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    # Not always the visitor's `merged_into`: a visitor they were merged into may since have been merged further.
+    into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    moved = models.JSONField(default=dict, help_text="What was moved, by the name of who holds it.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.visitor} is {self.into}"
 
 
 class Follow(models.Model):

@@ -13,8 +13,18 @@ class PersonalDataHolder(Protocol):
     def erase(self, user_id: int) -> None:
         """Remove what identifies the user; what is kept must not lead back to a person."""
 
-    def merge(self, from_id: int, into_id: int) -> None:
-        """Make what is held about one user count for another."""
+    def merge(self, from_id: int, into_id: int) -> list[Any]:
+        """Make what is held about one user count for another.
+
+        Returns what `unmerge` must know, as JSON values; an empty list when there was nothing to move.
+        """
+
+    def unmerge(self, from_id: int, into_id: int, visitors: list[int], record: list[Any]) -> bool:
+        """Give a visitor (`into_id`) back what `merge` moved to `from_id`, and what came from them since.
+
+        `visitors` are the visitor and those who had been merged into them, `record` all that their merge returned.
+        True when something was moved.
+        """
 
 
 _holders: dict[str, PersonalDataHolder] = {}

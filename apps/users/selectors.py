@@ -27,6 +27,7 @@ __all__ = [
     "user_by_external_id",
     "user_record",
     "users_listed",
+    "users_seen_last",
 ]
 
 
@@ -82,6 +83,12 @@ def record_of(user: User) -> UserRecord:
 def users_listed() -> QuerySet[User]:
     """Users for a page of the API: neither erased nor merged into another."""
     return User.objects.filter(erased_at__isnull=True, merged_into__isnull=True)
+
+
+def users_seen_last(limit: int) -> list[str]:
+    """The external ids of the users who did something last, the latest first. O(users): for background work."""
+    seen = users_listed().filter(last_seen_at__isnull=False, personalised=True).order_by("-last_seen_at", "-id")
+    return list(seen.values_list("external_id", flat=True)[:limit])
 
 
 def external_ids_of(ids: list[int]) -> dict[int, str]:

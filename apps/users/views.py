@@ -18,6 +18,7 @@ from apps.users import serializers as shapes
 from apps.users.models import Follow, User
 
 _USER_ID = OpenApiParameter("user_id", str, OpenApiParameter.PATH, description="Your own id of the user.")
+_VISITOR_ID = OpenApiParameter("visitor_id", str, OpenApiParameter.PATH, description="The visitor's id.")
 _OTHER_ID = OpenApiParameter("other_id", str, OpenApiParameter.PATH, description="Your own id of whom they follow.")
 
 
@@ -111,6 +112,34 @@ class MergeView(APIView):
             services.users_merge(visitor, user_id)
         except services.CannotMerge as reason:
             raise Problem(409, str(reason), field="from", code="cannot_merge") from None
+        return Response(_shown(user_id))
+
+
+class UnmergeView(APIView):
+    """A visitor was somebody else after all."""
+
+    required_scopes = {"DELETE": "users:write"}
+
+    @extend_schema(
+        operation_id="user_unmerge",
+        tags=["users"],
+        parameters=[_USER_ID, _VISITOR_ID],
+        request=None,
+        responses={200: shapes.UserSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
+    )
+    def delete(self, request: Request, user_id: str, visitor_id: str) -> Response:
+        """Undo a merge: what the visitor did before it, and under their own id since, is theirs again.
+
+        What came under the user's id stays the user's. Doing so again changes nothing. A visitor who came with another
+        one, merged later, can only leave once that merge has been undone.
+        """
+        user_id, visitor_id = external_id_in_path(user_id, "user_id"), external_id_in_path(visitor_id, "visitor_id")
+        try:
+            services.users_unmerge(visitor_id, user_id)
+        except services.UnknownUser as unknown:
+            raise _unknown(str(unknown), "visitor_id" if str(unknown) == visitor_id else "user_id") from None
+        except services.CannotMerge as reason:
+            raise Problem(409, str(reason), field="visitor_id", code="cannot_unmerge") from None
         return Response(_shown(user_id))
 
 

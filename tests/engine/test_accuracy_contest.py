@@ -10,7 +10,7 @@ import pytest
 
 from apps.recommend.benchmarks.accuracy import contest, tuned
 from apps.recommend.benchmarks.accuracy.contest import Unreadable, hold
-from apps.recommend.benchmarks.accuracy.parts import Asked
+from apps.recommend.benchmarks.accuracy.parts import Asked, fitted
 from apps.recommend.benchmarks.accuracy.rules import Rules, rules_of
 from apps.recommend.engine.errors import NotEnoughData
 
@@ -137,6 +137,23 @@ def test_given_parameters_are_kept_and_nothing_is_tuned_with_no_trials(tmp_path:
     assert content["results"][0]["parameters"] == {"binary": True, "dimensions": 7, "sharpening": 1.5}
 
 
+def test_one_algorithm_with_nothing_to_tune_is_fitted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    for module in (contest, tuned):
+        monkeypatch.setattr(module, "fitted", lambda name, *rest: fits.append(name) or fitted(name, *rest))
+    train, test = split(tmp_path)
+    content = json.loads(hold(train, test, Rules(entrants=("ease",), trials=0)).to_json())
+    assert fits == ["ease"]
+    assert content["results"][0]["recall@20"] == content["recipe"]["recall@20"] > 0.9
+    assert "solver" not in content["results"][0]["parameters"]  # quicker than exact only where there are trials
+
+
+def test_all_links_that_memory_cannot_hold_are_refused_with_the_reason(tmp_path: Path) -> None:
+    rules = Rules(entrants=("ease",), trials=0, fixed={"ease": {"keep": "all", "memory_gb": 1e-6}})
+    with pytest.raises(MemoryError, match="memory_gb = 1e-06"):
+        hold(*split(tmp_path), rules)
+
+
 def test_the_number_of_trials_depends_on_parameters_data_and_budget_only() -> None:
     small, large = Rules().trials_of("rp3beta", 10_000), Rules().trials_of("rp3beta", 2_000_000)
     assert small > Rules().trials_of("ease", 10_000) > 1
@@ -218,3 +235,19 @@ def test_an_algorithm_that_needs_too_much_memory_is_left_out_and_named(
     monkeypatch.setattr(tuned, "fitted", lambda *_: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(MemoryError, match="any of the algorithms"):
         hold(train, test, Rules(**QUICK))
+
+
+def test_sets_of_parameters_that_memory_did_not_allow_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def scarce(algorithm: str, *rest: Any) -> Any:
+        asked.append(algorithm)
+        if len(asked) == 2:
+            raise MemoryError
+        return fitted(algorithm, *rest)
+
+    monkeypatch.setattr(tuned, "fitted", scarce)
+    content = json.loads(hold(*split(tmp_path), Rules(entrants=("rp3beta",), trials=3)).to_json())
+    assert content["cut_short"] == ["1 of 3 sets of parameters of rp3beta: not enough memory"]

@@ -34,23 +34,38 @@ def parted(world: worlds.World) -> tuple[Interactions, NDArray[np.bool_]]:
     return events.select(~held_out[events.users, events.items]), held_out
 
 
-def test_a_step_is_the_published_one() -> None:
+@pytest.mark.parametrize("draws", [1, 4])
+def test_a_step_is_the_published_one_against_the_highest_drawn(draws: int) -> None:
     rng = np.random.default_rng(2)
-    users, wanted, further = (rng.integers(size, size=200) for size in (5, 7, 6))
-    others = (wanted + 1 + further) % 7
-    start = [rng.standard_normal(shape).astype(np.float32) for shape in ((5, 3), (7, 3), (7,))]
-    ours = [array.copy() for array in start]
-    descend(users, wanted, others, *ours, np.float32(0.1), np.float32(0.02))
-    u, v, b = (array.astype(float) for array in start)
-    for a, i, j in zip(users, wanted, others, strict=True):
+    had = rng.random((5, 7)) < 0.4
+    had[4] = True  # nothing can be set apart from what this user has
+    users, wanted = (ids.astype(np.int32) for ids in np.tile(had.nonzero(), 12))
+    drawn = rng.integers(7, size=(len(users), draws), dtype=np.int32)
+    factors = tuple(rng.standard_normal(shape).astype(np.float32) for shape in ((5, 3), (7, 3), (7,)))
+    squares = tuple(np.full(size, 0.5, np.float32) for size in (5, 7, 7))
+    (u, v, b), (su, sv, sb) = ([array.astype(float) for array in arrays] for arrays in (factors, squares))
+    by_user = sparse.csr_matrix(had)
+    descend(
+        users, wanted, drawn, by_user.indptr, by_user.indices, factors, squares,
+        np.float32(0.1), np.float32(0.02), np.float32(0.03),
+    )  # fmt: skip
+    passed_over = 0
+    for a, i, others in zip(users, wanted, drawn, strict=True):
+        allowed = [j for j in others if not had[a, j]]
+        if not allowed:
+            passed_over += 1
+            continue
+        j = max(allowed, key=lambda one: u[a] @ v[one] + b[one])
         slope = 1 / (1 + np.exp(u[a] @ (v[i] - v[j]) + b[i] - b[j]))
-        old_u, old_i, old_j = u[a].copy(), v[i].copy(), v[j].copy()
-        u[a] += 0.1 * (slope * (old_i - old_j) - 0.02 * old_u)
-        v[i] += 0.1 * (slope * old_u - 0.02 * old_i)
-        v[j] += 0.1 * (-slope * old_u - 0.02 * old_j)
-        b[i] += 0.1 * (slope - 0.02 * b[i])
-        b[j] += 0.1 * (-slope - 0.02 * b[j])
-    for found, expected in zip(ours, (u, v, b), strict=True):
+        of_u, of_i = slope * (v[i] - v[j]) - 0.02 * u[a], slope * u[a] - 0.03 * v[i]
+        of_j, of_bi, of_bj = -slope * u[a] - 0.03 * v[j], slope - 0.03 * b[i], -slope - 0.03 * b[j]
+        for array, sums, row, gradient in (
+            (u, su, a, of_u), (v, sv, i, of_i), (v, sv, j, of_j), (b, sb, i, of_bi), (b, sb, j, of_bj),
+        ):  # fmt: skip
+            sums[row] += np.mean(np.square(gradient))
+            array[row] += 0.1 / np.sqrt(sums[row]) * gradient
+    assert 50 < len(users) - passed_over < len(users)
+    for found, expected in zip((*factors, *squares), (u, v, b, su, sv, sb), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 

@@ -13,7 +13,7 @@ from apps.recommend.engine.algorithms.edlae import Edlae
 from apps.recommend.engine.item_links import ItemLinksModel, links_of_rows
 from apps.recommend.engine.neighbourhoods import local_ridge, nearest_items, regressions
 from apps.recommend.engine.progress import OutOfTime, listening, time_limit
-from apps.recommend.engine.types import Interactions, tie_break
+from apps.recommend.engine.types import Evidence, Interactions, Query, tie_break
 from tests import worlds
 
 Matrix = NDArray[np.float64]
@@ -154,6 +154,46 @@ def test_the_links_kept_are_the_largest_of_each_row(world: worlds.World, solver:
     assert model.neighbours.shape == (80, 9)
     np.testing.assert_allclose(model.weights, -np.sort(-expected, axis=1)[:, :9], atol=1e-6)
     np.testing.assert_allclose(np.take_along_axis(expected, model.neighbours, 1), model.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["auto", "primal", "dual"])
+@pytest.mark.parametrize("algorithm", [Ease, Edlae])
+def test_with_all_links_kept_every_score_is_that_of_the_closed_form(
+    world: worlds.World, solver: str, algorithm: Any
+) -> None:
+    wanted = (world.interactions.matrix().toarray() > 0).astype(float)
+    dropout = {"dropout": 0.4} if algorithm is Edlae else {}
+    pull = (0.4 / 0.6 * wanted.sum(axis=0) if dropout else 0.0) + np.full(80, 20.0)
+    expected = in_closed_form(wanted, pull)
+    model = fit(world.interactions, algorithm, l2=20.0, solver=solver, keep="all", **dropout)
+    np.testing.assert_allclose(model.weights, expected, atol=1e-6)
+    histories = sparse.csr_matrix(wanted.astype(np.float32))
+    np.testing.assert_allclose(model.score_batch(histories), wanted @ expected, atol=1e-5)
+    rows = np.array([9, 3, 3, 70], dtype=np.int32)
+    evidence = Evidence(np.array([4, 2, 4], np.int32), np.array([2.0, -1.0, 0.5], np.float32), np.full(3, -1, np.int16))
+    parts = np.array([2.0, -1.0, 0.5]) * expected[[4, 2, 4]][:, rows].T
+    np.testing.assert_allclose(model.contributions(Query(history=evidence), rows), parts, atol=1e-6)
+    for query in (Query(history=evidence), Query(seeds=evidence)):
+        np.testing.assert_allclose(model.score(query, rows), parts.sum(axis=1), atol=1e-6)
+    again = type(model).from_arrays(model.to_arrays())
+    np.testing.assert_array_equal(again.score_batch(histories), model.score_batch(histories))
+
+
+def test_with_all_links_kept_only_users_without_a_history_cannot_be_served(world: worlds.World) -> None:
+    model = fit(world.interactions, keep="all")
+    rows = np.arange(80, dtype=np.int32)
+    assert np.isnan(model.score(Query(), rows)).all()
+    assert model.contributions(Query(), rows).shape == (80, 0)
+    histories = sparse.csr_matrix(([1.0], ([1], [5])), shape=(2, 80), dtype=np.float32)
+    np.testing.assert_array_equal(np.isnan(model.score_batch(histories)).all(axis=1), [True, False])
+    assert np.isfinite(model.score_batch(histories)[1]).all()
+
+
+def test_all_links_need_an_exact_solver_and_memory(world: worlds.World) -> None:
+    with pytest.raises(ValueError, match="exact solver"):
+        Ease.Config(keep="all", solver="neighbourhood")
+    with pytest.raises(MemoryError, match="memory_gb = 1e-06: raise it, or keep fewer"):
+        fit(world.interactions, keep="all", memory_gb=1e-6)
 
 
 def test_links_that_tie_for_the_last_place_are_not_chosen_by_row_number() -> None:

@@ -1,5 +1,6 @@
 """Tuning: what it finds, what it never looks at, and that it can be broken off at any moment."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -319,8 +320,11 @@ class _Greedy:
         raise MemoryError
 
 
-def test_parameters_that_need_too_much_memory_never_win(world: worlds.World, tmp_path: Path) -> None:
+def test_parameters_that_need_too_much_memory_never_win_and_are_named(world: worlds.World, tmp_path: Path) -> None:
     parts = {"item_knn": TunablePart(part("item_knn"), {"neighbours": Between(2, 60)}, lambda values: _Greedy())}
     found = tuned(world, tmp_path, parts, trials=3, part_trials=2)
     assert found.parameters == {}
     assert found.part_trials == 2
+    assert len(found.cut_short) == 2
+    for told in found.cut_short:
+        assert re.fullmatch(r"item_knn with neighbours \d+: not enough memory", told)

@@ -15,7 +15,18 @@ from apps.users.services import api_key_create
 
 KINDS = ("mug", "lamp")
 EACH = 15
-MODELS = ("als", "item_knn", "content", "lexical", "popular", "trending", "bought_together", "viewed_together")
+MODELS = (
+    "als",
+    "item_knn",
+    "content",
+    "lexical",
+    "popular",
+    "popular_7d",
+    "trending",
+    "bought_together",
+    "viewed_together",
+    "buy_again",
+)
 
 
 def item_rows() -> Iterator[dict[str, Any]]:

@@ -13,6 +13,22 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="CatalogIdentity",
+            fields=[
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False),
+                ),
+                ("identity", models.CharField(max_length=32)),
+            ],
+            options={
+                "verbose_name_plural": "catalog identities",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="catalog_identity_is_one_row")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Category",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

@@ -68,6 +68,20 @@ class Migration(migrations.Migration):
                         to="users.user",
                     ),
                 ),
+                (
+                    "visitor",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        help_text="The visitor who did it, where they have been merged into the user since or before.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="users.user",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-id"],

@@ -28,8 +28,26 @@ class PlacementForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Placement
-        fields = ["key", "label", "page_type", "pipeline", "count", "active"]
+        fields = [
+            "key", "label", "page_type", "pipeline", "count", "active", "max_per_brand", "max_per_category",
+            "min_relevance", "price_min", "price_max", "collapse_variants", "freshness_weight",
+            "freshness_half_life_days", "margin_weight", "rotation_hours",
+        ]  # fmt: skip
+        labels = {
+            "max_per_brand": "Most of one brand",
+            "max_per_category": "Most of one category",
+            "min_relevance": "Least relevance",
+            "price_min": "Lowest price",
+            "price_max": "Highest price",
+            "collapse_variants": "One of each family",
+            "freshness_weight": "Newness counts",
+            "freshness_half_life_days": "Half as new after (days)",
+            "margin_weight": "Margin counts",
+            "rotation_hours": "Shuffle every (hours)",
+        }
         help_texts = {
+            "price_min": "An item without a price is in no range. Empty: no limit.",
+            "price_max": "Empty: no limit.",
             "page_type": "Where in the shop it is. A search that finds nothing says so; other shelves are filled up.",
             "active": "Off: pages leave this shelf out.",
         }
@@ -72,6 +90,15 @@ class PlacementAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["key", "label", "page_type", "active"]}),
         ("What is shown", {"fields": ["pipeline", "count", "first_fallback", "second_fallback"]}),
+        (
+            "What may be shown",
+            {"fields": [("price_min", "price_max"), "min_relevance", "collapse_variants"]},
+        ),
+        ("How mixed it is", {"fields": [("max_per_brand", "max_per_category")]}),
+        (
+            "What counts besides",
+            {"fields": [("freshness_weight", "freshness_half_life_days"), "margin_weight", "rotation_hours"]},
+        ),
     ]
 
     @display(description="pipeline", ordering="pipeline")

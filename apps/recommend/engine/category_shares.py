@@ -45,8 +45,14 @@ def entries_of(categories: sparse.csr_matrix, rows: NDArray[np.integer]) -> tupl
 
     As fast as NumPy indexing; slicing a sparse matrix costs ten times as much for a few hundred rows.
     """
-    starts = categories.indptr[rows].astype(np.int64)
-    lengths = categories.indptr[rows + 1] - starts
+    owners, entries = entries_at(categories.indptr, rows)
+    return owners, categories.indices[entries]
+
+
+def entries_at(indptr: NDArray[np.integer], rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every entry of each of `rows` of a sparse matrix: which of `rows` it belongs to, ascending, and its place."""
+    starts = indptr[rows].astype(np.int64)
+    lengths = indptr[rows + 1] - starts
     owners = np.repeat(np.arange(len(rows)), lengths)
     shift = starts - (np.cumsum(lengths) - lengths)
-    return owners, categories.indices[np.arange(len(owners)) + shift[owners]]
+    return owners, np.arange(len(owners)) + shift[owners]

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import lapack
 
 from apps.recommend.engine.products import cosine_contributions, direction, inner_products, unknown
 from apps.recommend.engine.protocols import Question
@@ -134,7 +135,7 @@ class FoldInModel(ABC):
         items, inverse, weights = _merged(evidence)
         system, liked, factors = self._system(items, weights)
         # Hu, Koren and Volinsky, section 5: a score is a sum over the history, in a metric of this user's own.
-        of_items = self.factors[rows] @ np.linalg.solve(system, (factors * liked[:, None]).T)
+        of_items = self.factors[rows] @ _solved(system, (factors * liked[:, None]).T)
         share = np.divide(evidence.weights, weights[inverse], out=np.zeros(len(evidence)), where=weights[inverse] > 0)
         return np.asarray(of_items[:, inverse] * share, dtype=np.float32)
 
@@ -148,7 +149,7 @@ class FoldInModel(ABC):
             return None
         items, _, weights = _merged(query.history)
         system, liked, factors = self._system(items, weights)
-        return np.asarray(np.linalg.solve(system, liked @ factors), dtype=np.float32)
+        return _solved(system, liked @ factors).astype(np.float32)
 
     def _system(
         self, items: Rows, weights: Floats
@@ -157,7 +158,7 @@ class FoldInModel(ABC):
         factors = self.factors[items].astype(np.float64)
         beyond, liked = self.beyond_and_liked(weights)
         system = self.gram + (factors.T * beyond) @ factors
-        system[np.diag_indices_from(system)] += self.ridge(beyond.sum(keepdims=True))
+        system.reshape(-1)[:: len(system) + 1] += self.ridge(beyond.sum(keepdims=True))
         return system, liked, factors
 
     @cached_property
@@ -165,7 +166,19 @@ class FoldInModel(ABC):
         return Solver(self.factors, self.gram)
 
 
+def _solved(system: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`system`, symmetric and positive definite, solved by Cholesky. Half the time of `solve`.
+
+    What rounding has left not quite definite is solved as any other system.
+    """
+    # A symmetric matrix is its own transpose: LAPACK reads it in its own order, without a copy.
+    _, solution, fault = lapack.dposv(system.T, right)
+    return np.asarray(np.linalg.solve(system, right) if fault else solution)
+
+
 def _merged(evidence: Evidence) -> tuple[Rows, NDArray[np.intp], NDArray[np.float64]]:
     """The different items of `evidence`, which of them each entry is, and their summed weights."""
+    if len(set(evidence.rows.tolist())) == len(evidence):
+        return evidence.rows, np.arange(len(evidence)), evidence.weights.astype(np.float64)
     items, inverse = np.unique(evidence.rows, return_inverse=True)
     return items, inverse, np.bincount(inverse, evidence.weights, minlength=len(items)).astype(np.float64)

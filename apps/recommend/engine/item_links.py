@@ -11,6 +11,7 @@ from scipy import sparse
 
 from apps.recommend.engine.products import unknown
 from apps.recommend.engine.protocols import Arrays
+from apps.recommend.engine.scratch import counting, representatives, scratch
 from apps.recommend.engine.types import Query, Rows, Scores, tie_break
 
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # from, to, weight: one entry a link
@@ -55,15 +56,33 @@ class ItemLinksModel:
         evidence = query.evidence
         if not len(evidence):
             return unknown(rows)
+        linked, sums = self._reached(query)
+        if not len(linked):
+            return unknown(rows)
+        places = scratch(len(self.item_ids))
+        places[rows] = -1
+        places[linked] = counting(len(linked))
+        found = places[rows]
+        return np.where(found >= 0, sums[found], np.float32(np.nan))
+
+    def best_rows(self, query: Query, limit: int) -> tuple[Rows, Scores]:
+        """All rows that links lead to, best or not, and their scores. O(evidence x width), whatever the catalog."""
+        return self._reached(query)
+
+    def _reached(self, query: Query) -> tuple[Rows, Scores]:
+        targets, said = self._linked(query)
+        place = representatives(targets, len(self.item_ids))
+        sums = np.bincount(place, said, minlength=len(targets))
+        each = np.flatnonzero(place == counting(len(targets)))
+        return targets[each], sums[each].astype(np.float32)
+
+    def _linked(self, query: Query) -> tuple[Rows, Scores]:
+        """Where the links from the evidence lead, repeats included, and what each of them says."""
+        evidence = query.evidence
         near = self.neighbours[evidence.rows]
+        said = self.weights[evidence.rows] * evidence.weights[:, None]
         linked = near >= 0
-        said = (self.weights[evidence.rows] * evidence.weights[:, None])[linked]
-        targets = near[linked]
-        scores = np.bincount(targets, said, minlength=len(self.item_ids)).astype(np.float32)
-        silent = np.ones(len(self.item_ids), dtype=bool)
-        silent[targets] = False
-        scores[silent] = np.nan
-        return scores[rows]
+        return (near.ravel(), said.ravel()) if linked.all() else (near[linked], said[linked])
 
     def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         """Scores of every item for each row of `histories` (evidence weights, users x items); NaN: no link."""

@@ -4,13 +4,16 @@ import hashlib
 import json
 import time
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.deadline import NEVER, Deadline
 from apps.recommend.engine.merge import HISTORY_HALF, Calibration, Part, merge
 from apps.recommend.engine.protocols import CandidateSource, Stage
 from apps.recommend.engine.registries import SOURCES, STAGES
@@ -59,6 +62,8 @@ class PipelineSpec(BaseModel):
 
     name: str
     label: str
+    label_with_item: str = ""  # instead of `label` where the list is around the item viewed last; {title} is its title
+    stands_alone: bool = False  # what it finds is not filled up by fallbacks: they answer only where it finds nothing
     personal: bool = True  # depends on who asks; a pipeline that does not is cached once for everybody
     history_half: float = Field(
         default=HISTORY_HALF, gt=0
@@ -72,6 +77,13 @@ class PipelineSpec(BaseModel):
         """The pipeline in `path`, named after the file."""
         return cls(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
 
+    @field_validator("label_with_item")
+    @classmethod
+    def _names_the_item(cls, label: str) -> str:
+        if label and "{title}" not in label:
+            raise ValueError("has no {title}, which stands for the title of the item")
+        return label
+
     @model_validator(mode="after")
     def _something_counts(self) -> Self:
         if all(source.weight == 0 and not source.cold_weight for source in self.sources):
@@ -81,30 +93,57 @@ class PipelineSpec(BaseModel):
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models its parts ask, in order, without repeats."""
-        asked = [step.config.get(key) for step in (*self.sources, *self.stages) for key in ("model", "meaning")]
+        asked = [
+            step.config.get(key) for step in (*self.sources, *self.stages) for key in ("model", "meaning", "evidence")
+        ]
         return tuple(dict.fromkeys(name for name in asked if name))
 
+    @cached_property
     def digest(self) -> str:
         """Eight bytes, in hexadecimal, that change with anything in the file."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+        return _digest(self.model_dump(mode="json"))
 
 
-@dataclass(frozen=True)
+def _digest(content: Any) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
 class TraceStep:
-    """What one step made of the candidates."""
+    """What one step made of the candidates: the source's own list, or the slate as it stood after merging or a stage."""
 
     name: str
-    candidates: int
+    slate: Slate
     took_ms: float
+
+    @property
+    def candidates(self) -> int:
+        return len(self.slate)
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A pipeline's slate and how it came about."""
+    """A pipeline's slate and how it came about. `late` names the sources that were not asked for want of time."""
 
     slate: Slate
-    trace: tuple[TraceStep, ...] = field(default=())
+    trace: tuple[TraceStep, ...] = ()
+    late: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SourceStep:
+    """A source of a pipeline, ready to be asked. `digest` changes with the source and its parameters."""
+
+    spec: SourceSpec
+    source: CandidateSource
+    digest: str
+
+    def propose(self, query: Query, context: Context) -> Slate:
+        """What the source says."""
+        return self.source.propose(query, context, self.spec.limit)
+
+
+Propose = Callable[[SourceStep, Query, Context], Slate]
 
 
 class Pipeline:
@@ -112,32 +151,48 @@ class Pipeline:
 
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
-        self._sources: list[tuple[SourceSpec, CandidateSource]] = [
-            (source, SOURCES.create(source.use, source.config)) for source in spec.sources
+        self._sources = [
+            SourceStep(source, SOURCES.create(source.use, source.config), _digest(source.model_dump(mode="json")))
+            for source in spec.sources
         ]
         self._stages: list[tuple[StageSpec, Stage]] = [
             (stage, STAGES.create(stage.use, stage.config)) for stage in spec.stages
         ]
 
-    def run(self, query: Query, context: Context) -> Answer:
-        """The pipeline's candidates for `query`, best first: as many as its sources' limits let through."""
+    def run(
+        self,
+        query: Query,
+        context: Context,
+        *,
+        deadline: Deadline = NEVER,
+        propose: Propose = SourceStep.propose,
+    ) -> Answer:
+        """The pipeline's candidates for `query`, best first: as many as its sources' limits let through.
+
+        Every source is asked through `propose`, so that whoever serves can remember answers and survive failures.
+        Once `deadline` has passed no further source is asked, and the answer says which.
+        """
         trace: list[TraceStep] = []
         started = time.perf_counter()
 
-        def note(name: str, candidates: int) -> None:
+        def note(name: str, slate: Slate) -> None:
             nonlocal started
             now = time.perf_counter()
-            trace.append(TraceStep(name, candidates, round((now - started) * 1000, 3)))
+            trace.append(TraceStep(name, slate, round((now - started) * 1000, 3)))
             started = now
 
         parts: list[Part] = []
-        for source_spec, source in self._sources:
-            proposed = source.propose(query, context, source_spec.limit)
-            parts.append(Part(source_spec.name, source_spec.weight, proposed, source_spec.cold_weight))
-            note(f"{source_spec.use}:{source_spec.name}", len(proposed))
+        late: list[str] = []
+        for step in self._sources:
+            if deadline.passed:
+                late.append(step.spec.name)
+                continue
+            proposed = propose(step, query, context)
+            parts.append(Part(step.spec.name, step.spec.weight, proposed, step.spec.cold_weight))
+            note(f"{step.spec.use}:{step.spec.name}", proposed)
         slate = merge(parts, history=len(query.history), half=self.spec.history_half, calibration=self.spec.calibration)
-        note("merge", len(slate))
+        note("merge", slate)
         for stage_spec, stage in self._stages:
             slate = stage(slate, query, context)
-            note(stage_spec.use, len(slate))
-        return Answer(slate, tuple(trace))
+            note(stage_spec.use, slate)
+        return Answer(slate, tuple(trace), tuple(late))

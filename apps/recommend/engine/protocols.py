@@ -18,6 +18,7 @@ from apps.recommend.engine.types import Interactions, Items, Queries, Query, Row
 
 Arrays = Mapping[str, NDArray[Any]]
 Question = Literal["history", "seeds"]  # what does this user want; what goes with these items
+Asks = Literal["history", "seeds", "text", "nothing"]  # what of a query decides a source's answer
 
 
 class Scorer(Protocol):
@@ -54,11 +55,44 @@ class Model(Scorer, Protocol):
 class VectorModel(Model, Protocol):
     """A model whose answer is an inner product: an index can find its best items without scoring all."""
 
-    def vectors(self, question: Question) -> NDArray[np.float32]:
-        """One vector an item, float32, shape (n_items, d), C-contiguous; may be the same for both questions."""
+    def vectors(self, question: Question) -> NDArray[np.float32] | NDArray[np.float16]:
+        """One vector an item, shape (n_items, d), C-contiguous; may be the same for both questions.
+
+        Half precision where memory counts: `products.single` converts what is taken of them.
+        """
 
     def query_vector(self, query: Query) -> NDArray[np.float32] | None:
         """The vector whose inner product with the item vectors is `score`; None where it cannot say."""
+
+
+class ExtendableModel(VectorModel, Protocol):
+    """A vector model whose items can be joined by others that somebody has vectors for: see `new_items.py`.
+
+    A score is the cosine with `combined`; both questions have the same vectors.
+    """
+
+    def combined(self, vectors: NDArray[np.float32], weights: Scores) -> NDArray[np.float32] | None:
+        """`query_vector` of evidence with these vectors, one a row, and weights."""
+
+
+class RankingModel(Model, Protocol):
+    """A model that finds its best items without scoring all of them."""
+
+    def best_rows(self, query: Query, limit: int) -> tuple[Rows, Scores] | None:
+        """Rows and scores of the `limit` best, in no promised order, perhaps with others that are not as good.
+
+        Fewer than `limit`: of the others there is nothing to be said. None: too many are asked for.
+        """
+
+
+class WordsModel(Model, Protocol):
+    """A model that knows items by the words of their texts."""
+
+    def nearest_to_text(self, text: str, limit: int) -> tuple[Rows, Scores]:
+        """Up to `limit` rows whose texts are most like `text`, best first, and how like (above 0, 1 at most).
+
+        `text` is an item's, in the form of `Items.texts`. None where it has no word in common with any.
+        """
 
 
 class BatchModel(Model, Protocol):
@@ -128,11 +162,18 @@ class Index(Protocol):
     """Finds the rows with the largest inner products."""
 
     def search(self, vector: NDArray[np.float32], limit: int) -> tuple[Rows, Scores]:
-        """Up to `limit` rows and their exact inner products with `vector`, best first."""
+        """Up to `limit` rows and their inner products with `vector`, as exact as the index says, best first.
+
+        Fewer only where it holds no more items.
+        """
 
 
 class CandidateSource(Protocol):
-    """Where candidates come from."""
+    """Where candidates come from.
+
+    A source whose answer does not depend on who asks says so: `asks = "seeds"`, `"text"` or `"nothing"`. Its answers
+    are then remembered and shared between users. Without the line it is taken to look at the user.
+    """
 
     Config: type[ComponentConfig]
 

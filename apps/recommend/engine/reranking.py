@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from apps.recommend.engine.category_shares import entries_of
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.products import single
 from apps.recommend.engine.protocols import VectorModel
 from apps.recommend.engine.types import Rows, Scores, Slate
 
@@ -49,7 +50,7 @@ def item_vectors(rows: Rows, context: Context, model: str | None) -> NDArray[np.
         model_rows = served.to_model[rows]
         known = model_rows >= 0
         result = np.zeros((len(rows), vectors.shape[1]))
-        result[known] = vectors[model_rows[known]]
+        result[known] = single(vectors[model_rows[known]])
     else:
         owners, columns = entries_of(context.items.categories, rows)
         used, places = np.unique(columns, return_inverse=True)

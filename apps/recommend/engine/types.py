@@ -7,11 +7,16 @@ A *row* is a dense number from 0. Rows of `Items` are catalog rows; a fitted mod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from apps.recommend.engine.item_fields import ItemFields
+
+if TYPE_CHECKING:
+    from apps.recommend.engine.past_events import PastEvents
 
 Rows = NDArray[np.int32]
 Scores = NDArray[np.float32]
@@ -46,6 +51,7 @@ class Items:
     parents: Rows  # row of the item this one is a variant of, else -1
     texts: Sequence[str] | None = None  # title, brand, categories, tags, description; only when training
     brands: Ids | None = None  # the same number for items of one brand, -1: none. Numbers, not rows; None: not read
+    fields: ItemFields | None = None  # what filters, caps and answers read beside these columns; None: not read
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -293,6 +299,7 @@ class Query:
     text: str = ""  # a search query
     now: int = 0
     user: int = NOBODY
+    events: "PastEvents | None" = None  # what `history` was made of, always in catalog rows; None: nobody knows
 
     @property
     def evidence(self) -> Evidence:
@@ -336,31 +343,47 @@ class Slate:
     @classmethod
     def ranked(cls, rows: Rows, scores: Scores, limit: int, source: str) -> Self:
         """The `limit` best of `rows` by score, dropping those that cannot be scored (NaN). O(n + limit log limit)."""
-        keep = ~np.isnan(scores)
-        if not keep.all():
-            rows, scores = rows[keep], scores[keep]
-        if len(rows) > limit:
-            top = np.argpartition(-scores, limit - 1)[:limit]
-            rows, scores = rows[top], scores[top]
-        order = np.lexsort((tie_break(rows), -scores))
-        rows, scores = rows[order], scores[order]
+        silent = np.isnan(scores)
+        if silent.any():
+            rows, scores = rows[~silent], scores[~silent]
+        best = best_places(rows, scores, limit)
+        rows, scores = rows[best], scores[best]
         return cls(rows.astype(np.int32), scores.astype(np.float32), np.zeros(len(rows), dtype=np.int16), (source,))
 
     def take(self, index: NDArray[np.integer] | Mask | slice) -> Self:
         """The entries at `index`, in that order."""
-        return replace(
-            self,
-            rows=self.rows[index],
-            scores=self.scores[index],
-            source=self.source[index],
-            propensities=None if self.propensities is None else self.propensities[index],
-        )
+        propensities = None if self.propensities is None else self.propensities[index]
+        return type(self)(self.rows[index], self.scores[index], self.source[index], self.source_names, propensities)
 
 
 def tie_break(rows: NDArray[np.integer]) -> NDArray[np.uint64]:
     """A fixed pseudo-random key for each row (splitmix64): ties must not fall to low row numbers, which are popular."""
-    with np.errstate(over="ignore"):
-        x = rows.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+    x = rows.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def best_places(rows: NDArray[np.integer], scores: NDArray[np.floating], limit: int) -> NDArray[np.intp]:
+    """Where the `limit` highest of `scores` (no NaN) stand, best first, equal ones by `tie_break` of their rows.
+
+    O(n + limit log limit): partitioning values costs a third of what partitioning places does.
+    """
+    if len(scores) <= limit or limit < 1:
+        places = np.arange(len(scores) if limit > 0 else 0)
+    else:
+        bound = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        places = np.flatnonzero(scores >= bound)
+        if len(places) > limit:
+            above, level = np.flatnonzero(scores > bound), np.flatnonzero(scores == bound)
+            kept = np.argpartition(tie_break(rows[level]), limit - len(above) - 1)[: limit - len(above)]
+            places = np.concatenate([above, level[kept]])
+    of_best = -scores[places]
+    order = np.argsort(of_best)
+    ascending = of_best[order]
+    level = ascending[1:] == ascending[:-1]
+    if level.any():
+        tied = np.flatnonzero(np.append(level, False) | np.append(False, level))
+        among = order[tied]
+        order[tied] = among[np.lexsort((tie_break(rows[places[among]]), of_best[among]))]
+    return np.asarray(places[order])

@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                     "merged_into",
                     models.ForeignKey(
                         blank=True,
+                        help_text="The person whom this visitor turned out to be, whatever led there.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -80,6 +81,27 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-id"],
             },
+        ),
+        migrations.CreateModel(
+            name="Merge",
+            fields=[
+                (
+                    "visitor",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="users.user",
+                    ),
+                ),
+                ("moved", models.JSONField(default=dict, help_text="What was moved, by the name of who holds it.")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "into",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="users.user"),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="Follow",

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from django.db import connection
@@ -6,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.catalog.models import Category
 from apps.catalog.selectors import category_id_of, category_tree, external_ids_of, item_columns, item_ids_of
 from apps.catalog.services import category_save, item_delete
+from apps.recommend.snapshot import fields_of
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +49,45 @@ def test_an_item_is_in_its_categories_and_all_above_them() -> None:
     assert pairs == {(a, "Home"), (a, "Kitchen"), (a, "Mugs"), (a, "Gifts"), (b, "Home")}
 
 
+def test_what_filters_read_comes_as_it_is_stored() -> None:
+    ids = make_items(
+        {
+            "tags": ["tea", "größe"],
+            "stock": 4,
+            "attributes": {"colour": "röt", "sizes": [1, "M"], "box": {"width": 2.5}},
+            "categories": ["Kitchen > Mugs"],
+        },
+        {},
+    )
+    columns = item_columns()
+    first = int(np.flatnonzero(columns.ids == ids[0])[0])
+    assert json.loads(columns.tags[first]) == ["tea", "größe"]
+    assert json.loads(columns.attributes[first]) == {"colour": "röt", "sizes": [1, "M"], "box": {"width": 2.5}}
+    assert (columns.tags[1 - first], columns.attributes[1 - first]) == ("[]", "{}")
+    assert columns.stock[first] == 4
+    assert np.isnan(columns.stock[1 - first])
+    named = dict(Category.objects.values_list("pk", "external_id"))
+    assert columns.category_names == named
+    assert set(named.values()) == {"Kitchen", "Kitchen > Mugs"}
+
+
+def test_fields_of_items_are_those_of_the_database() -> None:
+    ids = make_items(
+        {"brand": "Acme", "tags": ["tea"], "attributes": {"a": {"b": [1]}}, "categories": ["Kitchen > Mugs"]},
+        {"stock": 2},
+        *[{"attributes": {"n": n}} for n in range(3)],
+    )
+    columns = item_columns()
+    fields = fields_of(columns)
+    row = {item_id: int(np.flatnonzero(columns.ids == item_id)[0]) for item_id in ids}
+    assert [fields.value(name, row[ids[0]]) for name in ("brand", "tag", "attributes")] == [
+        "Acme", ["tea"], {"a": {"b": [1]}},
+    ]  # fmt: skip
+    assert set(fields.value("category", row[ids[0]])) == {"Kitchen", "Kitchen > Mugs"}
+    assert fields.value("stock", row[ids[1]]) == 2
+    assert [fields.value("attributes.n", row[one]) for one in ids[2:]] == [0, 1, 2]
+
+
 def test_texts_are_what_describes_an_item_one_part_to_a_line() -> None:
     make_items(
         {
@@ -65,8 +107,11 @@ def test_columns_of_some_items_are_those_of_all_at_those_items() -> None:
     assert some.ids.tolist() == sorted([ids[1], ids[4]])
     assert sorted(some.price.tolist()) == [1, 4]
     assert set(some.category_pairs[:, 0].tolist()) == {ids[1], ids[4]}
+    assert set(some.category_names.values()) == {"Kitchen", "Kitchen > C1", "Kitchen > C4"}
     assert item_columns([]).ids.tolist() == []
-    assert len(item_columns(list(range(-25_000, 0)) + ids, texts=True)) == 6
+    many = item_columns(list(range(-25_000, 0)) + ids, texts=True)
+    assert len(many) == len(many.attributes) == len(many.stock) == 6
+    assert len(many.category_names) == 7
 
 
 def test_columns_take_the_same_number_of_queries_for_any_number_of_items() -> None:

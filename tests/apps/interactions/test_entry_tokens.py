@@ -1,13 +1,26 @@
 import dataclasses
+import hashlib
+import hmac
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.interactions.entry_token import LIFETIME, TEXTS_MAX, TOKEN_MAX, BadToken, EntryToken, sign, verify
+from apps.interactions.entry_token import (
+    LIFETIME,
+    TEXTS_MAX,
+    TOKEN_MAX,
+    BadToken,
+    Entry,
+    EntryToken,
+    sign,
+    sign_all,
+    verify,
+)
 
 short = st.text(max_size=TEXTS_MAX // 4 // 4)  # a character takes up to four bytes
 tokens = st.builds(
@@ -32,6 +45,32 @@ def test_a_token_says_what_was_signed_in_at_most_200_characters(token: EntryToke
     text = sign(token)
     assert len(text) <= TOKEN_MAX
     assert verify(text) == token
+
+
+@given(tokens)
+def test_a_token_is_its_fields_and_their_hmac(token: EntryToken) -> None:
+    raw = urlsafe_b64decode(sign(token) + "==")
+    key = hashlib.sha256(b"recsys.entry_token." + settings.SECRET_KEY.encode()).digest()
+    assert raw[-16:] == hmac.digest(key, raw[:-16], "sha256")[:16]
+    assert raw[2:18] == token.recomm_id.bytes
+    assert int.from_bytes(raw[18:26], "big") == token.item_id
+
+
+own = st.builds(
+    Entry,
+    item_id=st.integers(0, 2**63 - 1),
+    position=st.integers(0, 2**16 - 1),
+    model_version=st.sampled_from(["", "als-20261121-1", "é"]),
+    source=st.sampled_from(["", "als", "trending"]),
+    propensity=st.one_of(st.none(), st.floats(0, 1)),
+    policy_state=st.one_of(st.none(), st.integers(0, 2**63 - 1)),
+)
+
+
+@given(tokens, st.lists(own, max_size=8))
+def test_signing_a_whole_response_is_signing_each_entry(common: EntryToken, entries: list[Entry]) -> None:
+    each = [sign(dataclasses.replace(common, **entry._asdict())) for entry in entries]
+    assert sign_all(common, entries) == each
 
 
 @given(tokens, st.data())

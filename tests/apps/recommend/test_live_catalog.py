@@ -1,16 +1,20 @@
 """The catalog as serving sees it: patched by revision, equal to one read anew."""
 
 import time
+from collections.abc import Callable
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.catalog import selectors
+from apps.catalog.models import ItemChange
 from apps.catalog.services import item_delete, item_patch, items_upsert, parse_item, relay_changes
 from apps.recommend import snapshot
+from apps.recommend.catalog import following
+from apps.recommend.catalog.following import FeedRestarted
 from apps.recommend.live_catalog import LiveCatalog
+from tests.apps.recommend.catalogs import assert_same
 
 pytestmark = pytest.mark.django_db
 
@@ -26,30 +30,29 @@ def read() -> LiveCatalog:
 
 def follow(live: LiveCatalog) -> LiveCatalog:
     relay_changes()
-    while changes := selectors.changed_since(live.revision):
-        live = live.patched(selectors.item_columns(sorted({item for _, item in changes})), changes[-1][0])
-    return live
+    return following.follow(live, to_the_end=True)
 
 
-def assert_same(one: LiveCatalog, other: LiveCatalog) -> None:
-    assert one.ids.tolist() == other.ids.tolist()
-    assert one.available.tolist() == other.available.tolist()
-    assert np.array_equal(one.price, other.price, equal_nan=True)
-    for name, column in one.cards.items():
-        assert column.tolist() == other.cards[name].tolist(), name
-    assert one.items.category_ids.tolist() == other.items.category_ids.tolist()
-    assert (one.items.categories != other.items.categories).nnz == 0
-    assert one.items.parents.tolist() == other.items.parents.tolist()
-    assert one.brands.tolist() == other.brands.tolist()
-    assert [one.row_of(str(item)) for item in other.cards["external_ids"]] == list(range(len(other.ids)))
+DATES = [
+    (None, None),
+    ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+    ("2999-01-01T00:00:00Z", None),
+    (None, "2999-01-01T00:00:00Z"),
+]
 
+PATCHES: dict[str, Callable[[int], dict[str, object]]] = {
+    "price": lambda detail: {"price": f"{detail}.25"},
+    "hide": lambda detail: {"available": False},
+    "show": lambda detail: {"available": True},
+    "move": lambda detail: {"categories": [["Garden", f"Corner {detail}"]]},
+    "leave": lambda detail: {"categories": []},
+    "title": lambda detail: {"title": "ä📦" * detail + "x", "attributes": {"colour": f"c{detail}"}},
+    "dates": lambda detail: dict(zip(("published_at", "expires_at"), DATES[detail], strict=True)),
+    "brand": lambda detail: {"brand": ["", "Acme", " ACME ", "Other"][detail]},
+}
 
 changes = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "price", "hide", "show", "move", "delete", "variant", "brand"]),
-        st.integers(0, 7),
-        st.integers(0, 3),
-    ),
+    st.tuples(st.sampled_from(["add", *PATCHES, "delete", "variant"]), st.integers(0, 7), st.integers(0, 3)),
     max_size=12,
 )
 
@@ -64,23 +67,21 @@ def test_following_the_change_feed_ends_where_reading_anew_does(
             item = f"i{number}"
             if action == "add" or selectors.item_facts(item) is None:
                 add(item, categories=[["Home", f"Room {detail}"]])
-            elif action == "price":
-                item_patch(item, {"price": f"{detail}.25"})
-            elif action in ("hide", "show"):
-                item_patch(item, {"available": action == "show"})
-            elif action == "move":
-                item_patch(item, {"categories": [["Garden", f"Corner {detail}"]]})
+            elif action in PATCHES:
+                item_patch(item, PATCHES[action](detail))
             elif action == "delete":
                 item_delete(item)
             elif action == "variant" and selectors.item_facts("i0") is not None and number:
                 item_patch(item, {"parent_id": "i0"})
-            elif action == "brand":
-                item_patch(item, {"brand": ["", "Acme", " ACME ", "Other"][detail]})
 
     play(before)
     live = read()
+    live.prepare()
     play(after)
-    assert_same(follow(live), read())
+    followed = follow(live)
+    assert_same(followed, read())
+    assert followed.epoch == live.epoch
+    assert followed.ids[: len(live)].tolist() == live.ids.tolist()
 
 
 def test_items_are_found_by_the_shops_own_id() -> None:
@@ -118,3 +119,65 @@ def test_a_brand_is_the_same_however_it_is_written_and_none_is_minus_one() -> No
 def test_only_what_can_be_bought_now_may_be_shown(fields: dict[str, object], shown: bool) -> None:
     add("x", **fields)
     assert read().eligible(int(time.time())).tolist() == [shown]
+
+
+def test_what_may_be_shown_changes_at_the_moment_of_publication_and_of_expiry() -> None:
+    add("soon", published_at="2030-01-01T00:00:00Z", expires_at="2030-01-02T00:00:00Z")
+    add("always", published_at="2020-01-01T00:00:00Z")
+    live, published, expired = read(), 1893456000, 1893542400
+    shown = {now: live.eligible(now).tolist() for now in (published - 1, published, expired - 1, expired)}
+    assert shown == {
+        published - 1: [False, True],
+        published: [True, True],
+        expired - 1: [True, True],
+        expired: [False, True],
+    }
+    assert live.eligible(published - 5) is live.eligible(published - 2)  # the same array until something happens
+    with pytest.raises(ValueError, match="read-only"):
+        live.eligible(published)[0] = False
+
+
+def test_a_deleted_item_keeps_its_row_and_is_never_shown() -> None:
+    add("a", "b")
+    live = read()
+    item_delete("a")
+    followed = follow(live)
+    assert followed.row_of("a") == 0
+    assert followed.living.tolist() == [False, True]
+    assert followed.eligible(int(time.time())).tolist() == [False, True]
+    assert live.eligible(int(time.time())).tolist() == [True, True]  # whoever still reads the old one is not disturbed
+    assert not followed.card(0).available
+
+
+def test_what_did_not_change_is_shared_with_the_catalog_before() -> None:
+    add("a", "b", categories=[["Home"]], price="1.50")
+    live = read()
+    live.prepare()
+    item_patch("b", {"price": "2.55"})
+    followed = follow(live)
+    assert followed.card(1).price == "2.55"
+    assert live.card(1).price == "1.50"
+    assert followed.items.categories is live.items.categories
+    assert followed.items.by_category is live.items.by_category
+    assert followed.texts is live.texts
+    assert followed.eligible(int(time.time())) is live.eligible(int(time.time()))
+    assert followed.growth == live.growth
+
+
+def test_a_price_is_shown_as_it_was_written() -> None:
+    prices = ["0", "0.1", "19.99", "1.2345", "9999999999.9999", "1234567890.1"]
+    add(*"abcdef")
+    for item, price in zip("abcdef", prices, strict=True):
+        item_patch(item, {"price": price})
+    add("g")
+    live = read()
+    shown = [live.card(row).price for row in range(7)]
+    assert shown == ["0.00", "0.10", "19.99", "1.2345", "9999999999.9999", "1234567890.10", None]
+
+
+def test_a_feed_that_began_anew_is_noticed() -> None:
+    add("a", "b")
+    live = follow(read())
+    ItemChange.objects.all().delete()
+    with pytest.raises(FeedRestarted):
+        following.follow(live)

@@ -1,12 +1,15 @@
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.users import api_keys
-from apps.users.api_keys import PUBLIC_SCOPES, SCOPES, key_facts, read_origin
+from apps.users.api_keys import PUBLIC_SCOPES, SCOPES, key_facts, read_origin, refresh_keys
 from apps.users.models import ApiKey
 from apps.users.services import api_key_change, api_key_create, api_key_revoke
 from tests.factories import client, public_key, secret_key
@@ -83,6 +86,89 @@ def test_a_known_key_costs_no_query(django_assert_num_queries: Any) -> None:
     key_facts(plain)
     with django_assert_num_queries(0):
         key_facts(plain)
+
+
+def refuse(*args: Any) -> None:
+    raise OperationalError("the server closed the connection unexpectedly")
+
+
+class TestWithoutAQuery:
+    """What this process knows of keys, and when it asks."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+        now = api_keys.time.monotonic()
+
+        def forward(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+        monkeypatch.setattr(api_keys.time, "monotonic", lambda: now)
+        return forward
+
+    def test_a_key_costs_none_as_long_as_somebody_follows_the_database(
+        self, clock: Callable[[float], None], django_assert_num_queries: Any
+    ) -> None:
+        plain, asked = secret_key(), 0
+        key_facts(plain)
+        for _ in range(20):
+            clock(0.5)
+            with CaptureQueriesContext(connection) as queries:
+                refresh_keys()
+            asked += len(queries)
+            with django_assert_num_queries(0):
+                assert key_facts(plain) is not None
+                api_keys.browser_origins()
+        assert asked == 5, "every two seconds"
+
+    def test_who_follows_the_database_sees_a_key_revoked_elsewhere(self, clock: Callable[[float], None]) -> None:
+        row, plain = api_key_create(name="a")
+        assert key_facts(plain).valid  # type: ignore[union-attr]
+        ApiKey.objects.filter(pk=row.pk).update(revoked_at=timezone.now())
+        clock(2)
+        refresh_keys()
+        assert not key_facts(plain).valid  # type: ignore[union-attr]
+
+    def test_a_key_made_by_another_process_is_known_at_once(self) -> None:
+        key_facts(secret_key())
+        before = api_keys._keys
+        _, plain = api_key_create(name="elsewhere")
+        api_keys._keys = before
+        assert key_facts(plain) is not None
+
+    def test_what_nobody_has_is_asked_for_once(self, django_assert_num_queries: Any) -> None:
+        key_facts(secret_key())
+        with django_assert_num_queries(1):
+            assert [key_facts("sk_garbage") for _ in range(10)] == [None] * 10
+
+    def test_a_flood_of_garbage_costs_a_bounded_number(
+        self, clock: Callable[[float], None], django_assert_num_queries: Any
+    ) -> None:
+        plain = secret_key()
+        key_facts(plain)
+        with django_assert_num_queries(api_keys.LOOKUPS_PER_SECOND):
+            assert {key_facts(f"sk_{n}") for n in range(500)} == {None}
+            assert key_facts(plain) is not None
+        clock(0.5)
+        with django_assert_num_queries(api_keys.LOOKUPS_PER_SECOND // 2):
+            assert {key_facts(f"sk_again_{n}") for n in range(500)} == {None}
+
+    def test_while_the_database_is_away_known_keys_keep_working(self, clock: Callable[[float], None]) -> None:
+        plain = secret_key()
+        key_facts(plain)
+        tries: list[object] = []
+
+        def count(*args: Any) -> None:
+            tries.append(args)
+            refuse()
+
+        with connection.execute_wrapper(count):
+            for _ in range(40):
+                clock(0.5)
+                assert key_facts(plain) is not None
+            assert len(tries) <= 20, "not for each request"
+            with pytest.raises(OperationalError):
+                key_facts("sk_unknown")
 
 
 class TestOrigins:

@@ -91,6 +91,10 @@ def hold(train_file: Path, test_file: Path, rules: Rules, out: Path | None = Non
 
 def _decided(had: sparse.csr_matrix, rules: Rules, journal: Path) -> _Recipe:
     clock = _Clock(rules.budget_minutes)
+    only = rules.entrants[0]
+    if len(rules.entrants) == 1 and not rules.trials_of(only, had.nnz):
+        alone = {only: 1.0}  # there is nothing to decide
+        return _Recipe({only: rules.fixed_of(only)}, Mix(alone, alone, 1.0), 0, clock.spent, [])
     held = hold_out(had, rules.validation_fraction, np.random.default_rng([rules.seed, 1]))
     asked = _validation(held, rules.seed)
     content = hashlib.blake2b(had.indices.tobytes() + had.indptr.tobytes(), digest_size=8).hexdigest()
@@ -108,6 +112,8 @@ def _decided(had: sparse.csr_matrix, rules: Rules, journal: Path) -> _Recipe:
         parts[name] = found
         if search.best is not None and found.trials < trials:
             cut_short.append(f"{trials - found.trials} of {trials} sets of parameters of {name}: no time")
+        if found.too_large:
+            cut_short.append(f"{found.too_large} of {trials} sets of parameters of {name}: not enough memory")
     if not parts:
         raise MemoryError("there is not enough memory for any of the algorithms")
     names = list(parts)

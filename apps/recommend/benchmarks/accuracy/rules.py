@@ -42,7 +42,8 @@ class Rules:
         """The algorithm's parameters that are not tuned."""
         fields = ALGORITHMS[algorithm].Config.model_fields
         weightless = {name: value for name, value in WEIGHTLESS.items() if name in fields}
-        return {**weightless, **QUICKER.get(algorithm, {}), **self.fixed.get(algorithm, {})}
+        quicker = {} if self.trials == 0 else QUICKER.get(algorithm, {})
+        return {**weightless, **quicker, **self.fixed.get(algorithm, {})}
 
     def trials_of(self, algorithm: str, pairs: int) -> int:
         """The number for so many pairs. Never by the clock, so that the same command finds the same parameters."""

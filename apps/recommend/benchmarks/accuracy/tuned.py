@@ -26,6 +26,7 @@ class Tuned:
     lists: Lists
     achieved: float  # mean of Recall@20 and NDCG@20
     trials: int
+    too_large: int = 0  # of these: memory did not allow them
 
 
 @dataclass(eq=False)
@@ -62,7 +63,8 @@ class Search:
             return None
         if self.best is None or self.best.parameters != {**self.fixed, **winner.values}:  # known from the journal only
             self.best = self._tried(winner.values)
-        return Tuned(self.best.parameters, self.best.lists, self.best.achieved, len(tried))
+        too_large = sum(one.achieved[0] == WORTHLESS for one in tried)
+        return Tuned(self.best.parameters, self.best.lists, self.best.achieved, len(tried), too_large)
 
     def _objective(self, values: Values) -> tuple[float, ...]:
         try:

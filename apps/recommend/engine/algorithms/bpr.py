@@ -2,6 +2,8 @@
 
 S. Rendle, C. Freudenthaler, Z. Gantner, L. Schmidt-Thieme: BPR: Bayesian Personalized Ranking from Implicit Feedback,
 UAI 2009. Items that were not wanted are drawn evenly: drawing them by popularity, as some libraries do, ranks worse.
+Of several drawn the one is taken that ranks highest so far (W. Zhang, T. Chen, J. Wang, Y. Yu: Optimizing Top-N
+Collaborative Filtering via Dynamic Negative Item Sampling, SIGIR 2013), and steps shorten as rows have been moved.
 """
 
 from dataclasses import dataclass
@@ -21,7 +23,9 @@ from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.tuning.ranges import Between
 from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
 
-REDRAWS = 5  # tries to find an item that the user does not want
+SPREAD = 0.1  # about the length of a vector at the start
+START = 1e-3  # what the squares of a row's gradients sum up to before there are any
+DRAWN_AT_ONCE = 4_000_000  # items: bounds the memory of what is drawn at 16 MB
 MAP_RIDGE = 1.0  # regularisation of the map from histories to users; they are many more than its rows
 
 Factors = NDArray[np.float32]
@@ -32,7 +36,8 @@ class BprModel:
     """Item factors with a last column for the bias, and what each item says of a user who has it.
 
     A user is the mean of what the items of their history say, by weight: the linear map from the mean of the items'
-    factors that came closest, by least squares, to the users of the training.
+    factors that came closest, by least squares, to the users of the training. On validation data of 6,000 users it
+    ranked better than those users themselves, NDCG@20 .160 against .152: a map of all smooths what few pairs taught.
     """
 
     item_ids: NDArray[np.int64]
@@ -100,12 +105,17 @@ class Bpr:
     class Config(ComponentConfig):
         factors: Annotated[int, Between(16, 256, log=True)] = Field(default=64, ge=1, le=1024)
         """Length of the vectors."""
-        learning_rate: Annotated[float, Between(0.005, 0.5, log=True)] = Field(default=0.1, gt=0)
-        """Length of a step."""
-        regularization: Annotated[float, Between(0.0001, 0.1, log=True)] = Field(default=0.002, ge=0)
-        """Pull of all factors towards zero in each step."""
-        iterations: int = Field(default=100, ge=1)
-        """Passes; each looks at as many pairs as there are, drawn anew."""
+        learning_rate: Annotated[float, Between(0.02, 0.5, log=True)] = Field(default=0.1, gt=0)
+        """Length of a step where gradients were of length 1; as they sum up, steps shorten."""
+        regularization: Annotated[float, Between(0.0005, 0.1, log=True)] = Field(default=0.02, ge=0)
+        """Pull of users' factors towards zero in each step."""
+        item_regularization: Annotated[float, Between(0.0001, 0.02, log=True)] = Field(default=0.002, ge=0)
+        """Pull of items' factors and biases towards zero in each step."""
+        draws: Annotated[int, Between(1, 16, log=True)] = Field(default=8, ge=1, le=100)
+        """Items drawn beside each wanted one; it is set apart from the one of them that ranks highest. 1: as published
+        in 2009, more make the first places count more."""
+        iterations: int = Field(default=60, ge=1)
+        """Passes; each looks at every pair once, beside items drawn anew."""
 
     Model = BprModel
     collaborative = True
@@ -115,9 +125,10 @@ class Bpr:
         self.config = config
 
     def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> BprModel:
-        """Whatever their events weigh, all wanted pairs count alike. O(iterations x pairs x factors), one thread."""
+        """Whatever their events weigh, all wanted pairs count alike. O(iterations pairs draws factors), one thread."""
         wanted, item_ids = wanted_by_unit(interactions)
         wanted = wanted[np.flatnonzero(np.diff(wanted.indptr))]
+        wanted.sort_indices()
         of_users, of_items, bias = self._learn(wanted, rng)
         return BprModel(
             item_ids=item_ids,
@@ -127,44 +138,36 @@ class Bpr:
         )
 
     def _learn(self, wanted: sparse.csr_matrix, rng: np.random.Generator) -> tuple[Factors, Factors, Factors]:
-        """Factors of users and items, and the items' bias."""
+        """Factors of users and items, and the items' bias; the indices of `wanted` (users x items) ascend."""
         from apps.recommend.engine.pairwise_steps import descend  # compiled, and serving never trains
 
         config = self.config
         n_users, n_items = wanted.shape
         of_users, of_items = (
-            (rng.standard_normal((size, config.factors)) * 0.1 / np.sqrt(config.factors)).astype(np.float32)
+            (rng.standard_normal((size, config.factors)) * SPREAD / np.sqrt(config.factors)).astype(np.float32)
             for size in (n_users, n_items)
         )
         bias = np.zeros(n_items, dtype=np.float32)
-        users = np.repeat(np.arange(n_users), np.diff(wanted.indptr))
-        pairs = np.sort(users * n_items + wanted.indices)
+        squares = tuple(np.full(size, START, dtype=np.float32) for size in (n_users, n_items, n_items))
+        users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(wanted.indptr))
+        at_once = max(1, DRAWN_AT_ONCE // config.draws)
         for done in range(config.iterations):
-            drawn = pairs[rng.integers(len(pairs), size=len(pairs))]
-            user, others = drawn // n_items, rng.integers(n_items, size=len(pairs))
-            unfair = np.flatnonzero(_among(pairs, user * n_items + others))
-            for _ in range(REDRAWS):
-                others[unfair] = rng.integers(n_items, size=len(unfair))
-                unfair = unfair[_among(pairs, user[unfair] * n_items + others[unfair])]
-            fair = np.ones(len(pairs), dtype=bool)
-            fair[unfair] = False
-            descend(
-                user[fair],
-                drawn[fair] % n_items,
-                others[fair],
-                of_users,
-                of_items,
-                bias,
-                np.float32(config.learning_rate),
-                np.float32(config.regularization),
-            )
+            order = rng.permutation(wanted.nnz)
+            for some in (order[first : first + at_once] for first in range(0, len(order), at_once)):
+                descend(
+                    users[some],
+                    wanted.indices[some],
+                    rng.integers(n_items, size=(len(some), config.draws), dtype=np.int32),
+                    wanted.indptr,
+                    wanted.indices,
+                    (of_users, of_items, bias),
+                    squares,
+                    np.float32(config.learning_rate),
+                    np.float32(config.regularization),
+                    np.float32(config.item_regularization),
+                )
             report("bpr", done + 1, config.iterations)
         return of_users, of_items, bias
-
-
-def _among(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return np.asarray(ascending[places] == values)
 
 
 def _says(wanted: sparse.csr_matrix, of_users: Factors, of_items: Factors) -> Factors:

@@ -9,11 +9,60 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from apps.plugins import ComponentConfig
+from apps.recommend.engine.category_shares import entries_at
+from apps.recommend.engine.demand import demand
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.products import unknown
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
-from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
+from apps.recommend.engine.scratch import counting, representatives
+from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores, tie_break
+
+DEPTH = 1024  # how many of a category's best are at hand
+SAMPLED = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512])  # places in a category's list that are looked at first
+SAMPLED_STEPS = np.diff(SAMPLED, prepend=0)
+_ENDS = np.append(SAMPLED, DEPTH)
+SINGLE = 1.5  # times what a single category must say of an item that is to be found
+
+
+@dataclass(frozen=True, eq=False)
+class _Leaders:
+    """The DEPTH largest shares of each category, best first: from `starts[c]` to `starts[c + 1]`.
+
+    `samples` (categories x SAMPLED) are the shares at those places, 0 where the list is shorter.
+    """
+
+    rows: Rows
+    starts: NDArray[np.int64]
+    samples: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, shares: sparse.csr_matrix) -> Self:
+        of_category = shares.tocsc()
+        sizes = np.diff(of_category.indptr)
+        column = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((tie_break(of_category.indices), -of_category.data, column))
+        place = np.arange(len(order)) - np.repeat(of_category.indptr[:-1], sizes)
+        order, column, place = order[place < DEPTH], column[place < DEPTH], place[place < DEPTH]
+        samples = np.zeros((len(sizes), len(SAMPLED)), dtype=np.float32)
+        sample = np.searchsorted(SAMPLED, place + 1)
+        at = np.flatnonzero((sample < len(SAMPLED)) & (SAMPLED[np.minimum(sample, len(SAMPLED) - 1)] == place + 1))
+        samples[column[at], sample[at]] = of_category.data[order[at]]
+        starts = np.concatenate([[0], np.cumsum(np.minimum(sizes, DEPTH))])
+        return cls(of_category.indices[order].astype(np.int32), starts, samples)
+
+    def read(self, categories: Rows, sampled: NDArray[np.float32], least: float, n_items: int) -> Rows:
+        """The items of each of `categories` down to the first of its samples that is not above 0 or below `least`.
+
+        To the end of the list where there is none such. `sampled` are the categories' samples, weighed.
+        """
+        deep = _ENDS[((sampled >= least) & (sampled > 0)).sum(axis=1)]
+        starts = self.starts[categories]
+        lengths = np.minimum(deep, self.starts[categories + 1] - starts)
+        ends = np.cumsum(lengths)
+        entries = counting(int(ends[-1])) + np.repeat(starts - (ends - lengths), lengths)
+        rows: Rows = self.rows[entries]
+        return np.asarray(rows[representatives(rows, n_items) == counting(len(rows))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +93,66 @@ class CategoryPopularityModel:
         return sparse.csr_matrix((data, self.indices, self.indptr), shape=(len(self.item_ids), self.n_categories))
 
     def score(self, query: Query, rows: Rows) -> Scores:
-        evidence = _liked(query.evidence)
-        if not evidence.weights.any():
+        categories, care = self._cared_for(query)
+        if not len(categories):
             return unknown(rows)
-        cared_for = evidence.weights @ self._speaks_for[evidence.rows]
-        return np.asarray(self.shares[rows] @ cared_for / evidence.weights.sum(), dtype=np.float32)
+        return self._shares_of(rows, categories, care)
+
+    def best_rows(self, query: Query, limit: int) -> tuple[Rows, Scores] | None:
+        """The `limit` best rows and some more, with exact scores; all with a score above 0 where those are fewer.
+
+        None: `limit` is beyond DEPTH. Only the beginnings of the lists of the categories cared for are read. An item
+        is missed where no single category says 1 / SINGLE of the score that the last of the best has, or where DEPTH
+        others are wanted more in each of its categories: with categories in a tree, the very last ones only.
+        """
+        if limit > DEPTH:
+            return None
+        categories, care = self._cared_for(query)
+        if not len(categories):
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        leaders = self._leaders
+        sampled = care[:, None] * leaders.samples[categories]
+        flat = sampled.ravel()
+        order = np.argsort(-flat)
+        reached = np.cumsum(np.tile(SAMPLED_STEPS, len(categories))[order] * (flat[order] > 0))
+        wanted = SINGLE * limit
+        while True:
+            enough = int(np.searchsorted(reached, wanted))
+            least = flat[order[enough]] / SINGLE if enough < len(order) else 0.0
+            rows = leaders.read(categories, sampled, least, len(self.item_ids))
+            if len(rows) >= limit or not least > 0:
+                return rows, self._shares_of(rows, categories, care)
+            wanted *= 2
+
+    def _cared_for(self, query: Query) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The categories that the evidence speaks for and how much it does for each; none where nothing is liked."""
+        evidence = query.evidence
+        liked = evidence.weights > 0
+        rows, weights = evidence.rows[liked], evidence.weights[liked]
+        owners, entries = entries_at(self.indptr, rows)
+        columns = self.indices[entries]
+        said = self.speaks[entries] * weights[owners]
+        place = representatives(columns, self.n_categories)
+        sums = np.bincount(place, said, minlength=len(columns))
+        each = np.flatnonzero(place == counting(len(columns)))
+        return columns[each], (sums[each] / max(float(weights.sum()), 1e-30)).astype(np.float32)
+
+    def _shares_of(self, rows: Rows, categories: NDArray[np.int32], care: NDArray[np.float32]) -> Scores:
+        cared_for = np.zeros(self.n_categories, dtype=np.float32)
+        cared_for[categories] = care
+        if len(rows) * 4 > len(self.item_ids):
+            return np.asarray((self.shares @ cared_for)[rows], dtype=np.float32)
+        owners, entries = entries_at(self.indptr, rows)
+        said = cared_for[self.indices[entries]] * self.data[entries]
+        return np.bincount(owners, said, minlength=len(rows)).astype(np.float32)
+
+    @cached_property
+    def _leaders(self) -> "_Leaders":
+        return _Leaders.of(self.shares)
+
+    def prepare(self) -> None:
+        """Sort each category's items now, so that no request waits for it."""
+        _ = self._leaders
 
     def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         """Scores of every item for each row of `histories` (evidence weights, users x items); NaN: nothing liked."""
@@ -110,9 +214,7 @@ class CategoryPopularity:
     def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> CategoryPopularityModel:
         if not len(interactions):
             raise NotEnoughData("events", 0, 1)
-        users_by_items = interactions.matrix()
-        users_by_items.data = np.sqrt(users_by_items.data)  # as popularity counts: ten by one are less than ten by ten
-        popularity = np.asarray(users_by_items.sum(axis=0, dtype=np.float64)).ravel()
+        popularity = demand(interactions)
         membership = _categories_of(interactions.item_ids, items)
         item = np.repeat(np.arange(membership.shape[0]), np.diff(membership.indptr))
         wanted_in = np.bincount(membership.indices, popularity[item], minlength=membership.shape[1])

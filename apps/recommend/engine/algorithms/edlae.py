@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from apps.recommend.engine.co_occurrence import wanted_by_user
-from apps.recommend.engine.item_links import ItemLinksModel
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.ridge_links import RidgeConfig, ridge_links
+from apps.recommend.engine.ridge_model import RidgeModel
 from apps.recommend.engine.tuning.ranges import Between
 from apps.recommend.engine.types import Interactions, Items
 
@@ -26,14 +26,14 @@ class Edlae:
         l2: Annotated[float, Between(1.0, 3_000.0, log=True)] = Field(default=50.0, gt=0)
         """Pull of all weights towards zero beside that, in numbers of users."""
 
-    Model = ItemLinksModel
+    Model = RidgeModel
     collaborative = True
     reads_texts = False
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> ItemLinksModel:
+    def fit(self, interactions: Interactions, items: Items, rng: np.random.Generator) -> RidgeModel:
         """Forgetting is worth a ridge of dropout / (1 - dropout) times the item's sum of squares. Costs as `ease`."""
         matrix, item_ids = wanted_by_user(interactions, self.config.binary)
         squares = np.asarray(matrix.multiply(matrix).sum(axis=0, dtype=np.float64)).ravel()

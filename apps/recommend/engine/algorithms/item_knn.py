@@ -5,6 +5,7 @@ G. Linden, B. Smith, J. York: Amazon.com Recommendations, IEEE Internet Computin
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from apps.recommend.engine.item_links import ItemLinksModel, Links
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.tuning.ranges import Between, OneOf
-from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores
+from apps.recommend.engine.types import Interactions, Items, Query, Rows, Scores, tie_break
 
 CROWD = 4  # an item may be among the nearest of this many times as many items as it has nearest ones itself
 
@@ -37,6 +38,19 @@ class ItemKnnModel(ItemLinksModel):
         if len(self.bias) and len(query.evidence):
             scores = np.nan_to_num(scores, nan=0.0) + self.bias[rows] * np.abs(query.evidence.weights).mean()
         return np.asarray(scores, dtype=np.float32)
+
+    def best_rows(self, query: Query, limit: int) -> tuple[Rows, Scores]:
+        rows, scores = super().best_rows(query, limit)
+        if not len(self.bias) or not len(query.evidence):
+            return rows, scores
+        # Among the items without a link the bias alone decides: so many of the highest cannot all be linked.
+        rows = np.union1d(rows, self._by_bias[: limit + len(rows)])
+        return rows, self.score(query, rows)
+
+    @cached_property
+    def _by_bias(self) -> NDArray[np.int32]:
+        rows = np.arange(len(self.bias), dtype=np.int32)
+        return rows[np.lexsort((tie_break(rows), -self.bias))]
 
     def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         scores = super().score_batch(histories)

@@ -10,12 +10,16 @@ from pydantic import Field
 from scipy import sparse
 
 from apps.plugins import ComponentConfig
+from apps.recommend.engine.category_shares import entries_at
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.products import NO_LENGTH, unknown
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
+from apps.recommend.engine.scratch import counting, representatives
 from apps.recommend.engine.text_terms import PIECE, keys_of, terms, terms_of_item
-from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores
+from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores, best_places
+
+READ = 200_000  # entries of the index by term that a text is compared with at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,33 @@ class TfidfModel:
         weights = self.term_weights[terms_found] * (1 + np.log(np.array(list(counts.values()))[known]))
         found = self.by_term[terms_found].T @ (weights / max(float(np.linalg.norm(weights)), NO_LENGTH))
         return np.where(found >= self.least_match, found, np.nan).astype(np.float32)
+
+    def nearest_to_text(self, text: str, limit: int) -> tuple[Rows, Scores]:
+        """As `WordsModel` says. Reads the rarest terms first and READ entries at most: O(READ), whatever the catalog.
+
+        What is like is told by those terms alone.
+        """
+        counts = Counter(terms_of_item(text))
+        keys = keys_of(list(counts))
+        if not len(self.keys) or not len(keys):
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        known = self.keys[places] == keys
+        found = places[known]
+        weights = self.term_weights[found] * (1 + np.log(np.array(list(counts.values()))[known]))
+        length = max(float(np.linalg.norm(weights)), NO_LENGTH)
+        sizes = np.diff(self.by_term.indptr)[found]
+        rarest = np.argsort(sizes, kind="stable")
+        rarest = rarest[: max(1, int(np.searchsorted(np.cumsum(sizes[rarest]), READ, side="right")))]
+        owners, entries = entries_at(self.by_term.indptr, found[rarest])
+        rows = self.by_term.indices[entries]
+        said = self.by_term.data[entries] * (weights[rarest] / length)[owners]
+        place = representatives(rows, len(self.item_ids))
+        added: Scores = np.bincount(place, said, minlength=len(rows)).astype(np.float32)
+        each = np.flatnonzero(place == counting(len(rows)))
+        rows, sums = rows[each], added[each]
+        best = best_places(rows, sums, limit)
+        return rows[best].astype(np.int32), sums[best]
 
     def to_arrays(self) -> Arrays:
         return {

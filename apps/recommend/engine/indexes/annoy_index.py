@@ -9,6 +9,7 @@ from annoy import AnnoyIndex as Forest
 from numpy.typing import NDArray
 
 from apps.recommend.engine.indexes.exact_index import best
+from apps.recommend.engine.products import Stored, all_products, single
 from apps.recommend.engine.types import Rows, Scores
 
 TREES = 20
@@ -31,14 +32,14 @@ class AnnoyIndex:
     Measured on the factors (64) of 41,000 items, best 200: without ranges it finds .42 of them, with them .95.
     """
 
-    def __init__(self, forest: Any, vectors: NDArray[np.float32], ranges: NDArray[np.int8], longest: list[float]):
+    def __init__(self, forest: Any, vectors: Stored, ranges: NDArray[np.int8], longest: list[float]):
         self._forest = forest
         self._vectors = vectors
         self._ranges = ranges
         self._longest = longest
 
     @classmethod
-    def build(cls, vectors: NDArray[np.float32], path: Path, *, seed: int, trees: int = TREES) -> None:
+    def build(cls, vectors: Stored, path: Path, *, seed: int, trees: int = TREES) -> None:
         """Write the index of `vectors` to `path`, complete or not at all. Deterministic by `seed`. Row i is id i."""
         lengths, ranges, longest = _by_length(vectors)
         size, dimensions = vectors.shape
@@ -60,7 +61,7 @@ class AnnoyIndex:
             unfinished.replace(path)
 
     @classmethod
-    def open(cls, path: Path, vectors: NDArray[np.float32]) -> Self:
+    def open(cls, path: Path, vectors: Stored) -> Self:
         """The index that `build` wrote from the same `vectors`, its pages touched. O(items).
 
         Raises OSError when the file is missing, damaged or of another number of items.
@@ -89,12 +90,14 @@ class AnnoyIndex:
             found = np.array(self._forest.get_nns_by_vector(direction + beside, limit, inspected), dtype=np.int32)
             found = found[self._ranges[found] == number]
             rows = np.concatenate([rows, found])
-            places, scores = best(np.concatenate([scores, self._vectors[found] @ vector]), limit)
+            places, scores = best(np.concatenate([scores, single(self._vectors[found]) @ vector]), limit)
             rows = rows[places]
+        if len(rows) < min(limit, len(self._vectors)):  # too much of what was inspected lies in other ranges
+            return best(all_products(self._vectors, vector), limit)
         return rows, scores
 
 
-def _by_length(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int8], list[float]]:
+def _by_length(vectors: Stored) -> tuple[NDArray[np.float64], NDArray[np.int8], list[float]]:
     """Each item's length and range, and each range's longest item, the longest range first.
 
     One range where all lengths are nearly the same, as those of unit vectors are.

@@ -2,6 +2,7 @@
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import Query, Slate
 
@@ -9,6 +10,8 @@ from apps.recommend.engine.types import Query, Slate
 @SOURCES.register("goes_with_seeds")
 class GoesWithSeeds:
     """Asks a model with the seeds. Empty without seeds or while the model is not trained."""
+
+    asks: Asks = "seeds"
 
     class Config(ComponentConfig):
         model: str

@@ -4,6 +4,7 @@ import numpy as np
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import Evidence, Query, Slate
 
@@ -15,6 +16,8 @@ class MatchingText:
     With `meaning`, the best matches become seeds of that model, which finds items that mean the same in other words
     without encoding the query itself (pseudo-relevance feedback: Rocchio 1971).
     """
+
+    asks: Asks = "text"
 
     class Config(ComponentConfig):
         model: str

@@ -2,6 +2,7 @@
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import Query, Slate
 
@@ -9,6 +10,8 @@ from apps.recommend.engine.types import Query, Slate
 @SOURCES.register("most_wanted")
 class MostWanted:
     """The best of a model that answers everybody alike. Items nobody wanted are left out."""
+
+    asks: Asks = "nothing"
 
     class Config(ComponentConfig):
         model: str

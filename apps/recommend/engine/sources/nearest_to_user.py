@@ -2,6 +2,7 @@
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import NOBODY, Query, Slate
 
@@ -12,6 +13,8 @@ class NearestToUser:
 
     Empty while the model is not trained, and without history unless the model knows people by who they are.
     """
+
+    asks: Asks = "history"
 
     class Config(ComponentConfig):
         model: str

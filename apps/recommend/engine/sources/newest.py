@@ -5,6 +5,7 @@ from pydantic import Field
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import DAY, Query, Slate
 
@@ -12,6 +13,8 @@ from apps.recommend.engine.types import DAY, Query, Slate
 @SOURCES.register("newest")
 class Newest:
     """The items published last; the score is a half-life of age, so that it blends with others."""
+
+    asks: Asks = "nothing"
 
     class Config(ComponentConfig):
         half_life_days: float = Field(default=30.0, gt=0)

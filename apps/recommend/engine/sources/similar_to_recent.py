@@ -2,6 +2,7 @@
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.protocols import Asks
 from apps.recommend.engine.registries import SOURCES
 from apps.recommend.engine.types import Evidence, Query, Slate
 
@@ -9,6 +10,8 @@ from apps.recommend.engine.types import Evidence, Query, Slate
 @SOURCES.register("similar_to_recent")
 class SimilarToRecent:
     """Asks a model with the newest items of the history as seeds: follows the moment, forgets the months."""
+
+    asks: Asks = "history"
 
     class Config(ComponentConfig):
         model: str

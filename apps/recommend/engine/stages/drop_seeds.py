@@ -4,8 +4,9 @@ import numpy as np
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.item_groups import families
 from apps.recommend.engine.registries import STAGES
-from apps.recommend.engine.types import Query, Rows, Slate
+from apps.recommend.engine.types import Query, Slate
 
 
 @STAGES.register("drop_seeds")
@@ -22,9 +23,4 @@ class DropSeeds:
         if not len(query.seeds):
             return slate
         parents = context.items.parents
-        return slate.take(~np.isin(_family(parents, slate.rows), _family(parents, query.seeds.rows)))
-
-
-def _family(parents: Rows, rows: Rows) -> Rows:
-    """The row that stands for each row's variants: its parent's, or its own."""
-    return np.where(parents[rows] >= 0, parents[rows], rows)
+        return slate.take(~np.isin(families(parents, slate.rows), families(parents, query.seeds.rows)))

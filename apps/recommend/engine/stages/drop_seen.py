@@ -1,10 +1,9 @@
 """Leaves out what the user knows already."""
 
-import numpy as np
-
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
 from apps.recommend.engine.registries import STAGES
+from apps.recommend.engine.scratch import among
 from apps.recommend.engine.types import Query, Slate
 
 
@@ -21,4 +20,4 @@ class DropSeen:
     def __call__(self, slate: Slate, query: Query, context: Context) -> Slate:
         if not len(query.history):
             return slate
-        return slate.take(~np.isin(slate.rows, query.history.rows))
+        return slate.take(~among(slate.rows, query.history.rows, len(context.items)))

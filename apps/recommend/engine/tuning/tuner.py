@@ -11,7 +11,7 @@ from apps.recommend.engine.blend import BlendPart
 from apps.recommend.engine.merge import Calibration, Weights
 from apps.recommend.engine.progress import report
 from apps.recommend.engine.protocols import Learner
-from apps.recommend.engine.tuning.ranges import Range
+from apps.recommend.engine.tuning.ranges import Range, Value
 from apps.recommend.engine.tuning.studies import Tried, Values, search
 from apps.recommend.engine.tuning.weighing import Figures, Proposed, WeighedWindows, fitted_proposals
 from apps.recommend.engine.tuning.weight_search import best_weights, goodness, only_one, search_weights
@@ -20,6 +20,7 @@ from apps.recommend.engine.tuning.windows import Window
 CONTEXT_TRIALS = 60  # a part's parameters are judged beside the others with the best weights of so many trials
 CONTEXT_FACTORS = (0.5, 1.0, 2.0)  # of the part's own weight there: other parameters may deserve another weight
 CONTEXT_LEAST = 0.05  # a part that counts nothing with its present parameters may do so with others
+UNAFFORDABLE = -1.0  # what parameters achieve that memory does not allow: they never win
 WORTH_CHANGING = 1.005  # parameters stay as they are unless others are better by this factor
 PARTS_SHARE = 0.6  # of the budget: what is left is for the weights
 
@@ -61,7 +62,7 @@ class Tuned:
     alone: Mapping[str, Figures]  # each part by itself, with its new parameters
     weight_trials: int
     part_trials: int
-    cut_short: Sequence[str] = field(default=())  # what there was no time for
+    cut_short: Sequence[str] = field(default=())  # what there was no time or memory for
 
 
 class _Clock:
@@ -111,7 +112,8 @@ def tune(parts: Mapping[str, TunablePart], windows: Sequence[Window], plan: Plan
     parameters: dict[str, Values] = {}
     part_trials = 0
     if tunable:
-        best, part_trials = _parts_search(parts, tunable, kept, proposed, weights, plan, clock)
+        best, part_trials, too_large = _parts_search(parts, tunable, kept, proposed, weights, plan, clock)
+        cut_short += [f"{what}: not enough memory" for what in too_large]
         wanted = plan.part_trials * len(tunable)
         if part_trials < wanted:
             cut_short.append(f"{wanted - part_trials} of {wanted} sets of parameters")
@@ -174,20 +176,20 @@ def _parts_search(
     context: Weights,
     plan: Plan,
     clock: _Clock,
-) -> tuple[dict[str, Values], int]:
-    """For each part that deserves others its best parameters, and how many sets were tried in all.
+) -> tuple[dict[str, Values], int, list[str]]:
+    """For each part that deserves others its best parameters; how many sets were tried in all; which were too large.
 
     A part is judged by what the blend achieves with it, the other parts as they are now. In turns, so that a budget
     that is cut short is cut short for all.
     """
     names = list(parts)
     best: dict[str, Values] = {}
-    tried: dict[str, int] = {}
+    tried: dict[str, list[Tried]] = {}
     present = goodness(_weighed(windows, proposed, plan).figures(context))
     for turn in range(plan.part_trials):
         for number, name in enumerate(tunable):
             if clock.spent(PARTS_SHARE):
-                return best, sum(tried.values())
+                return best, *_counted(tried)
             report("try parameters", turn * len(tunable) + number, plan.part_trials * len(tunable))
             place = names.index(name)
 
@@ -195,7 +197,7 @@ def _parts_search(
                 try:
                     changed = _replaced(proposed, place, parts[name], values, windows, plan.seed)
                 except MemoryError:
-                    return (-1.0,)  # parameters that cannot be afforded never win
+                    return (UNAFFORDABLE,)
                 return (_best_in_context(_weighed(windows, changed, plan), context, place),)
 
             found = search(
@@ -207,11 +209,26 @@ def _parts_search(
                 objectives=1,
                 seed=plan.seed,
             )
-            tried[name] = len(found)
+            tried[name] = found
             winner = max(found, key=lambda one: one.achieved[0])
             if winner.achieved[0] > present * WORTH_CHANGING:
                 best[name] = winner.values
-    return best, sum(tried.values())
+    return best, *_counted(tried)
+
+
+def _counted(tried: Mapping[str, Sequence[Tried]]) -> tuple[int, list[str]]:
+    """How many sets of parameters there are, and by name those that memory did not allow."""
+    too_large = [
+        f"{name} with " + ", ".join(f"{key} {_short(value)}" for key, value in one.values.items())
+        for name, found in tried.items()
+        for one in found
+        if one.achieved == (UNAFFORDABLE,)
+    ]
+    return sum(map(len, tried.values())), too_large
+
+
+def _short(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _best_in_context(open_weights: WeighedWindows, context: Weights, place: int) -> float:

@@ -15,6 +15,10 @@ from apps.recommend.benchmarks import als, diversity, matrix, rerank, sessions
 from apps.recommend.benchmarks.accuracy import contest
 from apps.recommend.benchmarks.accuracy.page import page
 from apps.recommend.benchmarks.accuracy.rules import ENTRANTS, rules_of
+from apps.recommend.benchmarks.serving import plot
+from apps.recommend.benchmarks.serving import run as serving
+from apps.recommend.benchmarks.serving.plan import SCENARIOS, plan_of
+from apps.recommend.benchmarks.serving.processes import Failed
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.progress import listening
 from apps.recommend.memory import limit_memory
@@ -70,6 +74,22 @@ class Command(BaseCommand):
         one = kind("diversity", "what diversity stages gain and cost in this shop's recommendations")
         one.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
 
+        one = kind("serving", "what serving costs over HTTP, beside plain views on the same server; makes its own shop")
+        what = "; ".join(f"{name}: {about}" for name, about in SCENARIOS.items())
+        one.add_argument("--scenario", default="", metavar="A,B", help=f"all of them unless said. {what}")
+        one.add_argument("--items", default="50000", metavar="N,M", help="sizes of catalog (50000; also try 1000000)")
+        one.add_argument("--rounds", type=int, metavar="N", help="of each load; medians count (5)")
+        one.add_argument("--seconds", type=float, metavar="S", help="each load of a round takes (8)")
+        one.add_argument("--mixed-seconds", type=float, metavar="S", help="the load at a constant rate takes (600)")
+        one.add_argument("--workers", type=int, default=2, metavar="N", help="server processes (2)")
+        one.add_argument("--cores", type=int, default=2, metavar="N", help="cores for everything together (2)")
+        one.add_argument("--quick", action="store_true", help="as little as possible: only to see that it works")
+        one.add_argument(
+            "--folder", type=Path, metavar="DIR", help="for scratch files (the system's); 1000000 items need 12 GB"
+        )
+        one.add_argument("--out", type=Path, metavar="FILE", help="write everything measured here, as JSON")
+        one.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures here (.svg, .png)")
+
     @staticmethod
     def _rounds_and_json(parser: ArgumentParser, rounds: int = 3) -> None:
         parser.add_argument(
@@ -92,7 +112,7 @@ class Command(BaseCommand):
                 raise CommandError(f"A benchmark of this {lack}.") from lack
             except MemoryError as lack:
                 raise CommandError(f"Out of memory: {lack}. Allow more --memory-gb, or fewer --algorithms.") from lack
-            except (contest.Unreadable, ValueError, OSError) as problem:
+            except (contest.Unreadable, Failed, ValueError, OSError) as problem:
                 raise CommandError(str(problem)) from problem
 
     def _say(self, text: str) -> None:
@@ -162,6 +182,30 @@ class Command(BaseCommand):
         figures = diversity.measure(self._say)
         self.stdout.write(str(figures))
         self._write(options["json"], _json(figures))
+
+    def _serving(self, options: dict[str, Any]) -> None:
+        plan = plan_of(
+            scenarios=options["scenario"],
+            items=options["items"],
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            mixed_seconds=options["mixed_seconds"],
+            workers=options["workers"],
+            cores=options["cores"],
+            quick=options["quick"],
+            folder=options["folder"],
+        )
+        try:
+            report = serving.measure(plan, self._say)
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Nothing of the run is left.") from None
+        self.stdout.write(str(report))
+        self._write(options["out"], json.dumps(report.to_json(), indent=2))
+        if options["plot"] is not None:
+            plot.draw(report, options["plot"])
+            self.stdout.write(f"\nDrawn to {options['plot']}.")
+        if report.faults:
+            raise CommandError("These figures are doubtful: " + "; ".join(report.faults))
 
     def _write(self, file: Path | None, content: str) -> None:
         if file is not None:

@@ -29,7 +29,7 @@ def test_a_model_reads_back_as_it_was_written(stored, popularity_model):
 def test_arrays_are_memory_mapped_and_read_only(stored):
     stored()
     array = model_store.read(VERSION).model.popularity
-    assert isinstance(array, np.memmap)
+    assert isinstance(array.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 1.0
 
@@ -198,7 +198,7 @@ def test_an_index_is_stored_with_its_recall_and_finds_what_exact_search_finds(mo
     vector = read.model.query_vector(Query(seeds=Evidence.of_rows([17])))
     rows, scores = read.indexes["seeds"].search(vector, 10)
     assert rows[0] == 17
-    np.testing.assert_allclose(scores, units[rows] @ vector, rtol=1e-6)
+    np.testing.assert_allclose(scores, units[rows] @ vector, atol=1e-3)
     assert {path.name for path in (models_folder / "content").iterdir()} == {"content-20261121-1"}
 
 
