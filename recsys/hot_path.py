@@ -1,7 +1,7 @@
 """The short way for the calls that shops make on every page: from the server to the view, and nothing in between.
 
-Only a plain GET with a secret key takes it: no browser (Origin), no cookies to look at, no request id to carry. Whatever
-is unusual, and whatever goes wrong, takes the long way, which has the errors, the logs and the headers for it.
+Only a plain GET with a secret key takes it: no browser (Origin), no cookies to look at, no request id to carry.
+Whatever is unusual, and whatever goes wrong, takes the long way, which has the errors, the logs and the headers for it.
 """
 
 import time
@@ -13,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django_prometheus.middleware import Metrics
 
+from apps.api import patience
 from apps.recommend.lean import PREFIX, lean_answer
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Vary": "Origin"}
@@ -35,13 +36,22 @@ class HotPathMiddleware:
         self._latency_of = metrics.requests_latency_by_view_method
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        limit = patience.SHELF_SECONDS if request.path_info.startswith(PREFIX[:-1]) else patience.REQUEST_SECONDS
+        before = patience.seconds.set(limit)
+        try:
+            return self._answer(request)
+        finally:
+            patience.seconds.reset(before)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.method == "GET" and request.path_info.startswith(PREFIX) and self._plain(request):
             started = time.perf_counter()
             found = lean_answer(request)
             if found is not None:
                 view, body = found
                 self._count(view, time.perf_counter() - started)
-                return HttpResponse(body, content_type="application/json", headers=_HEADERS)
+                headers = {**_HEADERS, "Content-Length": str(len(body))}
+                return HttpResponse(body, content_type="application/json", headers=headers)
         return self.get_response(request)
 
     def _plain(self, request: HttpRequest) -> bool:

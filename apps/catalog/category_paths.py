@@ -41,7 +41,7 @@ class CategoryTree:
         return path[::-1]
 
     def called(self, text: str) -> CategoryNode | None:
-        """The category with this id, else the one with this name in any case; of several the highest, then the oldest."""
+        """The category with this id, else the one with this name in any case; of several the topmost, the oldest."""
         by_id = self._by_external_id.get(text)
         if by_id is not None:
             return by_id

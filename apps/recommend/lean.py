@@ -40,7 +40,7 @@ def lean_answer(request: HttpRequest) -> tuple[str, bytes] | None:
             return None
         ask = view.ask(options, options.get("user_id"), *([rest] if rest else []))
         return view.name, shapes.body(recommend(ask))
-    except (APIException, Refused):
+    except (APIException, Refused, ValueError):  # ValueError: a query string without end
         return None
 
 

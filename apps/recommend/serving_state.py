@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.forms import model_to_dict
 
+from apps.api.patience import FOLLOWING_SECONDS, patience
 from apps.catalog import selectors as catalog
 from apps.catalog.selectors import CategoryTree
 from apps.recommend import model_store, publish, rules, snapshot
@@ -81,15 +82,14 @@ class ServingState:
         node = tree.called(name)
         if node is None:
             try:
-                category_id = catalog.category_id_of(name)
-                if category_id is None:
-                    return ()
-                tree = catalog.category_tree()
+                if catalog.category_id_of(name) is not None:
+                    tree = catalog.category_tree()
+                    node = tree.called(name)
             except (OperationalError, InterfaceError):
-                return ()
-        else:
-            category_id = node.id
-        known = self._categories[name] = tuple(node.id for node in reversed(tree.ancestry(category_id)))
+                pass
+        if node is None:
+            return ()
+        known = self._categories[name] = tuple(one.id for one in reversed(tree.ancestry(node.id)))
         return known
 
 
@@ -119,7 +119,7 @@ class _Follower:
 
     def refresh(self) -> ServingState:
         """Follow catalog, models and placements now."""
-        with self._lock:
+        with self._lock, patience(FOLLOWING_SECONDS):
             old = self._state
             live = self._follow_catalog(old)
             live.prepare()

@@ -5,6 +5,7 @@ it took until all processes showed it is printed (`pytest -s`, or the report of 
 promised, on a machine that has nothing else to do.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ class Shop:
         """Wait until every process answers `path` with entries of which this is true; note how long it took."""
         started = time.monotonic()
         for web in self.servers:
-            until(lambda web=web: true(web.get(path)["recommendations"]), otherwise=lambda: f"{what}: {web.said()}")
+            until(lambda web=web: true(web.get(path)["recommendations"]), otherwise=web.said)
         self.delays[what] = time.monotonic() - started
 
 
@@ -84,7 +85,7 @@ def live(shop: None, tmp_path: Path) -> Iterator[Shop]:
         shoppers = stack.enter_context(Shoppers(made.servers, [HOME, POPULAR, SIMILAR, SHORT], look, pause=0.05))
         until(lambda: shoppers.answered >= 20)
         yield made
-        print({what: f"{seconds:.2f} s" for what, seconds in made.delays.items()})
+        sys.stdout.write("".join(f"{what}: {seconds:.2f} s\n" for what, seconds in made.delays.items()))
     assert shoppers.failures == []
 
 

@@ -5,6 +5,7 @@ whoever asks (30 s).
 """
 
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +65,7 @@ def shoppers(web: Web) -> Iterator[Shoppers]:
     with Shoppers([web], PATHS, full, threads=2, pause=0.01) as asking:
         several(asking, 30)
         yield asking
-    print(f"{asking.answered} answers, the slowest after {asking.slowest:.2f} s")
+    sys.stdout.write(f"{asking.answered} answers, the slowest after {asking.slowest:.2f} s\n")
     assert asking.failures == []
 
 
@@ -113,6 +114,16 @@ def test_while_redis_hangs_is_gone_and_comes_back_everybody_gets_a_full_list(
     stores.redis.start()
     until(lambda: profiles_in(stores), otherwise=web.said)
     several(shoppers, 30)
+
+
+def test_while_postgresql_hangs_everybody_gets_a_full_list(stores: Stores, web: Web, shoppers: Shoppers) -> None:
+    until(lambda: personal(web))
+    stores.postgresql.freeze()
+    several(shoppers, 60)
+    assert personal(web)
+    full_for_a_stranger(web)
+    stores.postgresql.thaw()
+    comes_back(stores, web, shoppers)
 
 
 def test_while_postgresql_is_gone_keys_users_and_lists_are_as_they_were(

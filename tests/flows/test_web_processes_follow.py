@@ -5,7 +5,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_new_model_versions_are_served_by_every_process_and_no_request_fails_mea
     for web in servers:
         # Each version in turn, and never back but for answers that were under way.
         order = [served.index(version) for version in versions[web]]
-        assert max(before - after for before, after in zip(order, order[1:], strict=False)) <= 1
+        assert max(before - after for before, after in pairwise(order)) <= 1
         assert [version for version, _ in groupby(sorted(order))] == [0, 1, 2, 3]
 
 

@@ -22,7 +22,7 @@ def test_metrics_hold_our_figures_beside_djangos(client: Client) -> None:
 
 
 def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
-    script = "from apps.recommend.metrics import CANDIDATE_CACHE\nCANDIDATE_CACHE.labels('plan', 'hit').inc(2)\n"
+    script = "from apps.recommend.metrics import CACHE_LOOKUPS\nCACHE_LOOKUPS.labels('plan', 'hit').inc(2)\n"
     show = (
         "from django.conf import settings\n"
         "import os, pathlib\n"
@@ -35,7 +35,7 @@ def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     done = subprocess.run([sys.executable, "-c", show], env=environment, check=True, capture_output=True, text=True)
-    assert 'recsys_candidate_cache_total{layer="plan",result="hit"} 4.0' in done.stdout
+    assert 'recsys_cache_lookups_total{layer="plan",result="hit"} 4.0' in done.stdout
 
 
 def test_gauges_of_processes_that_are_gone_are_dropped_and_their_counters_kept(tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def test_cache_layers_are_told_apart_by_what_they_depend_on() -> None:
     layers = cache_counts.by_layer(grown)
     assert set(layers) == {"candidates", "personal", "arranged"}
     assert cache_counts.hit_rate(layers["candidates"]) == 0.75
-    assert cache_counts.personal_hit_rate(layers) == 0.25
+    assert cache_counts.computed(layers, given=4) == 0.75
+    assert cache_counts.answers(grown) == 9.0
     assert cache_counts.fallbacks(grown) == 2.0
 
 

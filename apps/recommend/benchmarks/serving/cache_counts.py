@@ -8,7 +8,8 @@ _COUNTER = re.compile(r"\w*cache\w*_total\{(.*)\}")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _RESPONSES, _OWN = "recsys_recommendations_total{", 'fallback="none"'
 
-SHARED = "candidates"  # the layer that does not depend on who asks; every other one does
+SHARED = "candidates"  # the layer that does not depend on who asks
+PERSONAL = "personal"  # the one asked last before candidates are computed
 
 Counts = dict[str, dict[str, float]]
 
@@ -40,11 +41,14 @@ def hit_rate(results: Mapping[str, float]) -> float:
     return hits(results) / total if total else float("nan")
 
 
-def personal_hit_rate(layers: Counts) -> float:
-    """The hit rate of all layers together that depend on who asks; NaN without a look-up."""
-    personal = [results for layer, results in layers.items() if layer != SHARED]
-    total = sum(sum(results.values()) for results in personal)
-    return sum(hits(results) for results in personal) / total if total else float("nan")
+def computed(layers: Counts, given: float) -> float:
+    """The share of the answers whose candidates had to be computed for the one who asked."""
+    return layers.get(PERSONAL, {}).get("miss", 0.0) / given if given else float("nan")
+
+
+def answers(grown: Mapping[str, float]) -> float:
+    """How many answers were given, those that the load generator did not wait for included."""
+    return sum(value for name, value in grown.items() if name.startswith(_RESPONSES))
 
 
 def fallbacks(grown: Mapping[str, float]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 SCENARIOS = {
     "cached": "the same slates asked again",
     "uncached": "each request of a shopper whose taste has just changed",
-    "mixed": "a constant rate, 80 % cached, latency from when a request was due",
+    "mixed": "a constant rate, four of five cached, latency from when a request was due",
     "connections": "1,000 connections at once",
     "swap": "new model versions activated under load",
     "memory": "what the workers hold, at rest and while models are swapped",

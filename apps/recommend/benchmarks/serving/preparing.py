@@ -20,6 +20,7 @@ def fill(plan: dict[str, Any]) -> None:
     call_command("migrate", verbosity=0)
     import numpy as np
 
+    from apps.interactions.selectors import profile
     from apps.recommend.benchmarks.serving import asking, baseline, filling, merchandising, versions
     from apps.recommend.benchmarks.serving.world import Histories, World
     from apps.users.services import api_key_create
@@ -35,6 +36,9 @@ def fill(plan: dict[str, Any]) -> None:
     filling.fill(world, histories, plan["users"], say)
     _, key = api_key_create(name="benchmark")
     merchandising.add_rules()
+    for user in range(plan["active_users"]):  # who browses has been asked for before: their profile is in Redis
+        profile(f"u{user}")
+    say("profiles")
     versions.write_versions(world, twice=plan["twice"], say=say)
     baseline.write(world, histories, plan["active_users"], Path(plan["baseline"]))
     out = Path(plan["out"])

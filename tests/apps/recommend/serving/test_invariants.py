@@ -73,61 +73,88 @@ class Planted:
         return np.zeros((len(rows), len(query.evidence)), np.float32)
 
 
-items = st.builds(
-    Made,
-    external_id=st.just(""),
-    price=st.sampled_from([np.nan, 1.0, 5.0, 20.0]),
-    available=st.sampled_from([True, True, True, False]),
-    deleted=st.sampled_from([False, False, False, True]),
-    published=st.sampled_from([0, 0, NOW - DAY, NOW + DAY]),
-    expires=st.sampled_from([NEVER, NEVER, NOW + DAY, NOW - DAY]),
-    brand=st.sampled_from(["", "Acme", "Émile"]),
-    categories=st.sampled_from([(), (1,), (2,), (3,)]),
-    colour=st.sampled_from(["", "red", "blue"]),
-)
-catalogs = st.lists(items, max_size=30).map(
-    lambda made: {one: replace(item, external_id=f"i{one}") for one, item in enumerate(made, 1)}
-)
-rules = st.builds(
-    RuleSpec,
-    id=st.just(0),
-    name=st.just("rule"),
-    action=st.sampled_from(["pin", "boost", "bury", "hide", "include_only", "promote_share"]),
-    priority=st.integers(-1, 1),
-    items=st.lists(st.integers(1, 32), max_size=5, unique=True).map(tuple),
-    filter=st.sampled_from([None, *(parse(one.text) for one in FILTERS)]),
-    strength=st.sampled_from([1.0, 5.0]),
-    position=st.integers(1, 6),
-    share=st.sampled_from([0.0, 0.3, 1.0]),
-    segments=st.sampled_from([frozenset(), frozenset(), frozenset({"new"}), frozenset({"known"})]),
-)
-placements = st.builds(
-    Placement,
-    key=st.just("spot"),
-    label=st.just("Spot"),
-    pipeline=st.sampled_from(["home", "item-page", "category", "popular", "bought-together", "cart", "newest"]),
-    fallback=st.lists(st.sampled_from(["trending", "popular", "home", "gone"]), max_size=2),
-    count=st.sampled_from([None, 4]),
-    max_per_brand=st.sampled_from([None, None, 1, 2]),
-    max_per_category=st.sampled_from([None, None, None, 2]),
-    price_min=st.sampled_from([None, None, 2]),
-    price_max=st.sampled_from([None, None, 10]),
-    freshness_weight=st.sampled_from([0.0, 1.0]),
-    rotation_hours=st.sampled_from([0.0, 6.0]),
-)
-asks = st.builds(
-    Ask,
-    placement=st.just("spot"),
-    user=st.sampled_from([None, "ann"]),
-    items=st.lists(st.integers(1, 30), max_size=2).map(lambda ids: tuple(f"i{one}" for one in ids)),
-    limit=st.sampled_from([None, 1, 3, 7, 200]),
-    exclude=st.frozensets(st.integers(1, 40).map("i{}".format), max_size=10),
-    category=st.sampled_from([None, None, None, *CATEGORIES]),
-    filter=st.sampled_from([None, None, *(parse(one.text) for one in FILTERS)]),
-    explain=st.booleans(),
-    trace=st.sampled_from([False, False, True]),
-    properties=st.sampled_from([None, (), ("title", "brand", "attributes.colour")]),
-)
+class Dice:
+    """Makes shops and questions of all kinds up: most of them full of things that may be shown."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def one_of(self, *values: Any) -> Any:
+        return values[self._rng.integers(len(values))]
+
+    def some(self, most: int, highest: int) -> list[int]:
+        """Up to `most` numbers from 1, each once, in any order."""
+        chosen = self._rng.permutation(highest)[: self._rng.integers(most + 1)]
+        return [int(one) + 1 for one in chosen]
+
+    def expression(self, *others: Any) -> Any:
+        return self.one_of(*others, *MEANS)
+
+    def catalog(self) -> dict[int, Made]:
+        return {number: self.item(number) for number in range(1, self.one_of(0, 1, 4, 15, 30, 30, 60) + 1)}
+
+    def item(self, number: int) -> Made:
+        return Made(
+            external_id=f"i{number}",
+            price=self.one_of(np.nan, 1.0, 5.0, 20.0),
+            available=self._rng.random() < 0.9,
+            deleted=self._rng.random() < 0.1,
+            published=self.one_of(0, 0, 0, 0, NOW - DAY, NOW - 9 * DAY, NOW + DAY),
+            expires=self.one_of(NEVER, NEVER, NEVER, NEVER, NOW + DAY, NOW - DAY),
+            brand=self.one_of("", "Acme", "Émile"),
+            categories=self.one_of((), (1,), (2,), (3,)),
+            colour=self.one_of("", "red", "blue"),
+        )
+
+    def rule(self, number: int) -> RuleSpec:
+        return RuleSpec(
+            id=number,
+            name=f"rule {number}",
+            action=self.one_of("pin", "pin", "boost", "bury", "hide", "include_only", "promote_share"),
+            priority=self.one_of(-1, 0, 1),
+            items=tuple(self.some(5, 32)),
+            filter=self.expression(*[None] * 6),
+            strength=self.one_of(1.0, 5.0),
+            position=self.one_of(1, 2, 3, 6),
+            share=self.one_of(0.0, 0.3, 1.0),
+            segments=self.one_of(*[frozenset()] * 4, frozenset({"new"}), frozenset({"known"})),
+        )
+
+    def placement(self) -> Placement:
+        return Placement(
+            key="spot",
+            label="Spot",
+            pipeline=self.one_of("home", "item-page", "category", "popular", "bought-together", "cart", "newest"),
+            fallback=[self.one_of("trending", "popular", "home", "gone") for _ in self.some(2, 2)],
+            count=self.one_of(None, 4),
+            max_per_brand=self.one_of(None, None, 1, 2),
+            max_per_category=self.one_of(None, None, None, 2),
+            price_min=self.one_of(None, None, None, 2),
+            price_max=self.one_of(None, None, None, 10),
+            freshness_weight=self.one_of(0.0, 1.0),
+            rotation_hours=self.one_of(0.0, 6.0),
+        )
+
+    def ask(self, known: int) -> Ask:
+        return Ask(
+            placement="spot",
+            user=self.one_of(None, "ann"),
+            items=tuple(f"i{one}" for one in self.some(2, known)),
+            limit=self.one_of(None, 1, 3, 7, 200),
+            exclude=frozenset(f"i{one}" for one in self.some(10, 40)),
+            category=self.one_of(*[None] * 9, *CATEGORIES),
+            filter=self.expression(*[None] * 9),
+            explain=self.one_of(True, False),
+            trace=self.one_of(True, False, False),
+            properties=self.one_of(None, (), ("title", "brand", "attributes.colour")),
+        )
+
+    def case(self) -> "Case":
+        made = self.catalog()
+        rules = tuple(self.rule(number) for number in self.some(4, 4))
+        return Case(made, rules, self.placement(), self.ask(len(made)))
+
+
 MEANS = {parse(one.text): one.true for one in FILTERS}
 PATIENT, LATE = 60_000, 1
 
@@ -208,13 +235,8 @@ class Case:
         return Profile(1, "ann", False, True, next(versions), (), taste)
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    made = draw(catalogs)
-    found = [replace(rule, id=number) for number, rule in enumerate(draw(st.lists(rules, max_size=4)), 1)]
-    ask = draw(asks)
-    known = {item.external_id for item in made.values()}
-    return Case(made, tuple(found), draw(placements), replace(ask, items=tuple(i for i in ask.items if i in known)))
+# Of independent numbers, hypothesis prefers the small and the same: dice make shops more different from each other.
+cases = st.integers(0, 2**63).map(lambda seed: Dice(seed).case())
 
 
 @pytest.fixture
@@ -236,7 +258,7 @@ def numbers(entries: Sequence[Entry]) -> list[int]:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=cases(), budget=st.sampled_from([PATIENT, PATIENT, PATIENT, LATE]))
+@given(case=cases, budget=st.sampled_from([PATIENT, PATIENT, PATIENT, LATE]))
 def test_every_list_is_what_was_promised(answer: Any, case: Case, budget: int) -> None:
     [entries] = answer(case, budget=budget)
     shown, allowed = numbers(entries), case.allowed()
@@ -261,7 +283,7 @@ def test_every_list_is_what_was_promised(answer: Any, case: Case, budget: int) -
 
 
 def check_pins(case: Case, shown: list[int], pinned: list[int], allowed: set[int]) -> None:
-    """The pins of the rule that decides stand where it says, as far as the list goes; nothing else says it is pinned."""
+    """The pins of the rule that decides stand where it says, as far as the list goes; nothing else is called pinned."""
     pinning = [rule for rule in case.active if rule.action == "pin"]
     assert set(pinned) <= {item for rule in pinning for item in rule.items}
     for rule in pinning[:1]:
@@ -274,7 +296,7 @@ def check_pins(case: Case, shown: list[int], pinned: list[int], allowed: set[int
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=cases())
+@given(case=cases)
 def test_who_asks_twice_gets_the_same_list_with_new_tokens(answer: Any, case: Case) -> None:
     first, second = answer(case, 2)
     assert [replace(entry, token="") for entry in first] == [replace(entry, token="") for entry in second]
