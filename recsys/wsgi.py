@@ -16,6 +16,7 @@ def _warm_up() -> None:
 
     from apps.recommend import serving_state
     from apps.recommend.asking import Ask
+    from apps.recommend.engine import evidence_loops, fold_in_loops, merge_loops  # noqa: F401 - compiled on import
     from apps.recommend.serve import recommend
 
     try:

@@ -45,6 +45,8 @@ COLUMNS: Mapping[str, Any] = MappingProxyType(
 
 _WHEN_SHOWN = ("available", "published", "expires")
 
+_CARDS = 8_192  # items whose cards a process remembers, about 1 kB each
+
 _epochs = count(1)
 
 
@@ -181,16 +183,41 @@ class LiveCatalog:
         return self.texts.field(row, texts.TITLE)
 
     def card(self, row: int) -> Card:
-        """What a shelf shows of the item at `row`, as of now. About 4 µs."""
-        _, title, url, image_url, currency = self.texts.row(row)
-        return Card(
+        """What a shelf shows of the item at `row`, as of now."""
+        return self.cards([row])[0][1]
+
+    def cards(self, rows: Iterable[int]) -> list[tuple[str, Card]]:
+        """The shop's own id of each of `rows` and what a shelf shows of it, as of now.
+
+        0.1 µs each for items that were shown before, about 6 µs for others.
+        """
+        known, shown = self._cards, self.eligible(int(time.time()))
+        found = []
+        for row in rows:
+            kept = known.get(row)
+            if kept is None or kept[1].available != shown[row]:
+                if len(known) >= _CARDS:
+                    known.clear()
+                kept = known[row] = self._card(row, bool(shown[row]))
+            found.append(kept)
+        return found
+
+    @cached_property
+    def _cards(self) -> dict[int, tuple[str, Card]]:
+        """What was shown of items, by row. Each revision of the catalog has its own."""
+        return {}
+
+    def _card(self, row: int, available: bool) -> tuple[str, Card]:
+        external_id, title, url, image_url, currency = self.texts.row(row)
+        card = Card(
             title=title,
             url=url,
             image_url=image_url,
             price=self.price_text(row),
             currency=currency or settings.SHOP_CURRENCY,
-            available=bool(self.eligible(int(time.time()))[row]),
+            available=available,
         )
+        return external_id, card
 
     def price_text(self, row: int) -> str | None:
         """The price as it is shown, exact; None where there is none."""

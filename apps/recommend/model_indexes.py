@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from apps.recommend.engine.indexes import choice
 from apps.recommend.engine.indexes.annoy_index import TREES, AnnoyIndex
 from apps.recommend.engine.indexes.choice import Kind
-from apps.recommend.engine.indexes.ivf_index import IvfIndex
+from apps.recommend.engine.indexes.lists_index import ListsIndex
 from apps.recommend.engine.products import Stored, single, unit_rows
 from apps.recommend.engine.protocols import Index, Question
 from apps.recommend.engine.types import Evidence, Query
@@ -20,12 +20,14 @@ from apps.recommend.engine.types import Evidence, Query
 log = structlog.get_logger(__name__)
 
 QUESTIONS: tuple[Question, ...] = ("history", "seeds")
-KINDS: dict[Kind, Any] = {"ivf": IvfIndex, "annoy": AnnoyIndex}  # in the order in which they are tried
+KINDS: dict[str, Any] = {"lists": ListsIndex, "annoy": AnnoyIndex}
 LEAST_RECALL = 0.95  # of the exact best CHECKED_DEPTH
 CHECKED_DEPTH = 50
 CHECKED_QUERIES = 200
 LOOKED_AMONG = 20_000  # items among which those are found that one taste has in common
-TASTES = {"history": (8, 3), "seeds": (1, 2)}  # a query's tastes, and how many more items each of them has
+# How many tastes the queries have, in turn, and how many more items each taste has: half the histories are of one
+# thing, and in the others it is hard to find what suits all of them.
+TASTES: Mapping[Question, tuple[tuple[int, int], ...]] = {"history": ((1, 9), (4, 3)), "seeds": ((1, 2),)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _attempts(
 ) -> Iterator[tuple[Kind, Path]]:
     """One index after the other, each built when it is asked for."""
     ways: list[tuple[Kind, Callable[[Path], None]]] = [
-        ("ivf", lambda path: IvfIndex.build(vectors, path, seed=seed, queries=queries)),
+        ("lists", lambda path: ListsIndex.build(vectors, path, seed=seed, queries=queries)),
         ("annoy", lambda path: AnnoyIndex.build(vectors, path, seed=seed)),
         ("annoy", lambda path: AnnoyIndex.build(vectors, path, seed=seed, trees=3 * TREES)),
     ]
@@ -114,16 +116,14 @@ def _queries(model: Any, question: Question, rng: np.random.Generator) -> NDArra
     size = len(vectors)
     among = np.sort(rng.choice(size, size=min(LOOKED_AMONG, size), replace=False))
     units = unit_rows(single(vectors[among]))
-    tastes, more = TASTES[question]
-    first = rng.integers(len(among), size=(CHECKED_QUERIES, tastes))
-    likeness = units[first.ravel()] @ units.T
-    kept = min(4 * more + 1, len(among))  # near it, not nearest: nobody has all that is most alike
-    near = np.argpartition(likeness, len(among) - kept, axis=1)[:, len(among) - kept :]
     found = []
     for number in range(CHECKED_QUERIES):
-        of_tastes = near[number * tastes : (number + 1) * tastes]
-        chosen = [rng.choice(one, size=min(more, len(one)), replace=False) for one in of_tastes]
-        rows = among[np.unique(np.concatenate([first[number], *chosen]))].astype(np.int32)
+        tastes, more = TASTES[question][number % len(TASTES[question])]
+        first = rng.integers(len(among), size=tastes)
+        kept = min(4 * more + 1, len(among))  # near it, not nearest: nobody has all that is most alike
+        near = np.argpartition(units[first] @ units.T, len(among) - kept, axis=1)[:, len(among) - kept :]
+        chosen = [rng.choice(one, size=min(more, len(one)), replace=False) for one in near]
+        rows = among[np.unique(np.concatenate([first, *chosen]))].astype(np.int32)
         evidence = Evidence.of_rows(rows)
         query = Query(seeds=evidence) if question == "seeds" else Query(history=evidence)
         vector = model.query_vector(query)

@@ -8,13 +8,14 @@ import numpy as np
 from django.conf import settings
 
 from apps.interactions import selectors as interactions
-from apps.interactions.selectors import Profile, ProfileOutOfReach
+from apps.interactions.selectors import Profile, ProfileOutOfReach, TasteColumns
 from apps.recommend.asking import MAX_LIMIT, Ask, NotFound, Refused
 from apps.recommend.engine.deadline import Deadline
 from apps.recommend.engine.past_events import PastEvents
 from apps.recommend.engine.pipeline import Pipeline
 from apps.recommend.engine.rules import NO_RULES, ActiveRules
 from apps.recommend.engine.rules.bounds import Bounds
+from apps.recommend.engine.rules.meant import Meant
 from apps.recommend.engine.types import Evidence, Mask, Query, Rows, Slate, event_weights
 from apps.recommend.metrics import UNKNOWN_FOR_OUTAGE
 from apps.recommend.serving_plan import Plan
@@ -87,10 +88,9 @@ class Question:
     def allowed(self) -> Mask:
         """Every item that may be shown in answer. O(items)."""
         items = self.state.catalog.items
-        bounds = Bounds(
-            items, self.eligible, self.now, self.plan.controls, self.ask.filter, self.excluded, self.in_category
-        )
-        mask = bounds.mask(np.arange(len(items), dtype=np.int32))
+        everything = np.arange(len(items), dtype=np.int32)
+        meant = Meant(NO_RULES, items, everything, None, self.now, self.ask.filter)
+        mask = Bounds(items, self.eligible, self.plan.controls, self.excluded, self.in_category).mask(meant)
         by_rules = self.active.allowed(items, self.now, self.eligible)
         return mask if by_rules is None else mask & by_rules
 
@@ -104,26 +104,34 @@ class Question:
     @cached_property
     def history(self) -> Evidence:
         """What speaks for the user's taste, latest first."""
-        if self.profile is None or not self.profile.personalised:
+        if self._past is None or not len(self._past[0]):
             return Evidence.none()
-        taste = self.profile.taste
-        rows = self.state.catalog.items.rows_of(taste.item_ids)
+        taste, rows = self._past
         # Seen from the user's own last event, as training sees the shop from its last one: somebody who comes back
         # after years is known by what they did then, not by nothing.
-        last = int(taste.times.max(initial=0))
-        weights = event_weights(taste.types, taste.times, taste.values, self.state.worth, last)
-        known = rows >= 0
-        return Evidence.of_events(rows[known], weights[known], taste.types[known], self.state.worth, taste.times[known])
+        last = max(int(taste.times[0]), 0)
+        worth = self.state.worth_columns
+        weights = event_weights(taste.types, taste.times, taste.values, worth, last)
+        return Evidence.of_events(rows, weights, taste.types, worth, taste.times)
 
     @cached_property
     def events(self) -> PastEvents | None:
         """What the user did, event by event, latest first."""
+        if self._past is None:
+            return None
+        taste, rows = self._past
+        known = rows >= 0
+        if known.all():
+            return PastEvents(rows, taste.types, taste.times, self.state.worth)
+        return PastEvents(rows[known], taste.types[known], taste.times[known], self.state.worth)
+
+    @cached_property
+    def _past(self) -> tuple[TasteColumns, Rows] | None:
+        """The user's taste events and the catalog row of each one's item, -1: gone. None: nothing that may be used."""
         if self.profile is None or not self.profile.personalised:
             return None
         taste = self.profile.taste
-        rows = self.state.catalog.items.rows_of(taste.item_ids)
-        known = rows >= 0
-        return PastEvents(rows[known], taste.types[known], taste.times[known], self.state.worth)
+        return taste, self.state.catalog.items.rows_of(taste.item_ids)
 
 
 def question(ask: Ask, state: ServingState) -> Question:

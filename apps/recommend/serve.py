@@ -214,23 +214,18 @@ def _tokens(made: Made, asked: Question, recomm_id: uuid.UUID) -> list[str]:
 
 def _listing(made: Made, asked: Question, chain: tuple[Pipeline, ...]) -> Listing:
     slate, ask, catalog = made.slate, asked.ask, asked.state.catalog
-    why: Sequence[Reason | None] = _reasons(made, asked, chain) if ask.explain else [None] * len(slate)
+    rows = slate.rows.tolist()
+    why: Sequence[Reason | None] = _reasons(made, asked, chain) if ask.explain else [None] * len(rows)
+    told = [None if ask.properties is None else properties(catalog, row, ask.properties) for row in rows]
     columns = zip(
-        slate.rows.tolist(), slate.scores.round(6).tolist(), made.places, made.pinned.tolist(), why, strict=True
+        catalog.cards(rows), made.places, slate.scores.round(6).tolist(), made.pinned.tolist(), why, told, strict=True
     )
     return Listing(
         tuple(
-            Entry(
-                item_id=catalog.external_id(row),
-                position=place.position,
-                score=score,
-                source=place.source,
-                pinned=pinned,
-                reason=reason,
-                card=catalog.card(row),
-                properties=None if ask.properties is None else properties(catalog, row, ask.properties),
-            )
-            for row, score, place, pinned, reason in columns
+            [
+                Entry(external_id, place.position, score, place.source, pinned, reason, card, chosen)
+                for (external_id, card), place, score, pinned, reason, chosen in columns
+            ]
         )
     )
 

@@ -25,6 +25,7 @@ from apps.recommend.catalog import following
 from apps.recommend.catalog.following import FeedRestarted
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import EventWorth
+from apps.recommend.engine.worth_columns import WorthColumns
 from apps.recommend.live_catalog import LiveCatalog
 from apps.recommend.metrics import SERVED_CATALOG_REVISION, SERVING_REFRESH_FAILURES
 from apps.recommend.model_store import DamagedModel, StoredModel
@@ -54,6 +55,11 @@ class ServingState:
     def worth_digest(self) -> str:
         """Changes with what any event type is worth."""
         return blake2b(repr(sorted(self.worth.items())).encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def worth_columns(self) -> WorthColumns:
+        """`worth`, as a user's events are read with it."""
+        return WorthColumns.of(self.worth)
 
     def standing(self, digest: str, models: tuple[str, ...]) -> tuple[Any, ...]:
         """What decides the answers of a part of a pipeline and is the same for every request: a key's first half.
@@ -124,13 +130,15 @@ class _Follower:
             live = self._follow_catalog(old)
             live.prepare()
             models = self._newcomers.tell(self._follow_models(old, live), live)
-            same_models = old is not None and all(old.models.get(name) is model for name, model in models.items())
+            fresh = [model for name, model in models.items() if old is None or old.models.get(name) is not model]
+            for model in fresh:
+                model.prepare()
             placements = list(Placement.objects.filter(active=True))
             worth = snapshot.worth()
             versions = {name: model.version for name, model in models.items()}
             specs = rules.specs()
             made_from = ([model_to_dict(placement) for placement in placements], versions, worth, specs)
-            if old is not None and old.catalog is live and same_models and old.made_from == made_from:
+            if old is not None and old.catalog is live and not fresh and old.made_from == made_from:
                 return old
             if old is not None and old.made_from == made_from:
                 made = old.plans

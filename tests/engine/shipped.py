@@ -16,6 +16,7 @@ from apps.recommend.engine.pipeline import Pipeline, PipelineSpec
 from apps.recommend.engine.registries import ALGORITHMS
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import DAY, Evidence, Items, Query, Rows, event_weights
+from apps.recommend.engine.worth_columns import WorthColumns
 from tests import worlds
 from tests.worlds import NOW, WORTH
 
@@ -50,9 +51,10 @@ def who(*happened: Happened, seeds: Rows | tuple[int, ...] = (), text: str = "",
     rows = np.array([row for row, _, _ in latest_first], dtype=np.int32)
     types = np.array([kind for _, kind, _ in latest_first], dtype=np.int16)
     times = np.array([now - round(days * DAY) for _, _, days in latest_first], dtype=np.int64)
-    weights = event_weights(types, times, np.full(len(rows), np.nan, np.float32), WORTH, now)
+    worth = WorthColumns.of(WORTH)
+    weights = event_weights(types, times, np.full(len(rows), np.nan, np.float32), worth, now)
     return Query(
-        history=Evidence.of_events(rows, weights, types, WORTH, times),
+        history=Evidence.of_events(rows, weights, types, worth, times),
         seeds=Evidence.of_rows(seeds),
         text=text,
         now=now,

@@ -204,13 +204,13 @@ def rank(spec: RuleSpec) -> tuple[int, int]:
 
 
 def slow_holding(shop: Shop, specs: list[RuleSpec]) -> list[RuleSpec]:
-    """The restricting rules that leave something available, the least important ones set aside until there is."""
+    """The restricting rules that leave something to be shown, the least important ones set aside until there is."""
 
     def left(holding: list[RuleSpec]) -> bool:
-        return any(shop.available[row] and slow_allowed(shop, holding, row) for row in range(len(shop.prices)))
+        return any(shop.eligible[row] and slow_allowed(shop, holding, row) for row in range(len(shop.prices)))
 
     holding = sorted((spec for spec in specs if spec.action in {"hide", "include_only"}), key=rank)
-    if any(shop.available):
+    if any(shop.eligible):
         while holding and not left(holding):
             holding.pop()
     return holding

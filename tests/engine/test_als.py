@@ -49,6 +49,24 @@ def test_folding_a_user_in_solves_the_published_equation(model: AlsModel) -> Non
     np.testing.assert_allclose(fold_in(model, rows, list(weights)), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 60])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_histories_shorter_and_longer_than_a_vector_solve_one_equation(length: int, mapped: bool) -> None:
+    rng = np.random.default_rng(length)
+    factors = rng.standard_normal((60, 8)).astype(np.float32)
+    gram = factors.T.astype(float) @ factors + 0.1 * np.eye(8)
+    factors.flags.writeable = gram.flags.writeable = not mapped
+    model = AlsModel(np.arange(60), factors, factors, gram, alpha=2.0)
+    rows = rng.permutation(60)[:length]
+    weights = rng.choice([0.0, 1.0, 30.0, -4.0], length)
+    beyond, liked = model.beyond_and_liked(weights)
+    known = factors[rows].astype(float)
+    expected = np.linalg.solve(gram + (known.T * beyond) @ known, liked @ known)
+    vector = fold_in(model, rows.tolist(), weights.tolist())
+    assert vector.dtype == np.float32
+    np.testing.assert_allclose(vector, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_scoring_many_users_in_blocks_changes_nothing(model: AlsModel, monkeypatch: pytest.MonkeyPatch) -> None:
     histories = sparse.random_array((7, len(model.item_ids)), density=0.1, rng=np.random.default_rng(3), format="csr")
     histories = sparse.csr_matrix(histories, dtype=np.float32)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apps.recommend.engine.indexes import choice, exact_index, ivf_index
+from apps.recommend.engine.indexes import choice, exact_index, lists_index
 from apps.recommend.engine.indexes.annoy_index import AnnoyIndex
 from apps.recommend.engine.indexes.exact_index import ExactIndex, exact_best
-from apps.recommend.engine.indexes.ivf_index import IvfIndex
+from apps.recommend.engine.indexes.lists_index import ListsIndex
 from apps.recommend.engine.products import single, unit_rows
 
 
@@ -27,13 +27,13 @@ QUERIES = factors(40, skew=0.0, seed=1)
 
 
 def build(kind: str, vectors: NDArray[np.float32], path: Path) -> None:
-    if kind == "ivf":
-        IvfIndex.build(vectors, path, seed=3, queries=QUERIES)
+    if kind == "lists":
+        ListsIndex.build(vectors, path, seed=3, queries=QUERIES)
     else:
         AnnoyIndex.build(vectors, path, seed=3)
 
 
-INDEXES = {"annoy": AnnoyIndex, "ivf": IvfIndex}
+INDEXES = {"annoy": AnnoyIndex, "lists": ListsIndex}
 each_kind = pytest.mark.parametrize("kind", INDEXES)
 
 
@@ -84,7 +84,7 @@ def test_an_index_of_other_vectors_or_none_at_all_is_refused(tmp_path: Path, kin
 def test_lists_that_are_damaged_are_refused(tmp_path: Path) -> None:
     (tmp_path / "index").write_bytes(b"nothing of the kind")
     with pytest.raises(OSError, match="is not an index"):
-        IvfIndex.open(tmp_path / "index", factors(400))
+        ListsIndex.open(tmp_path / "index", factors(400))
 
 
 @each_kind
@@ -113,8 +113,8 @@ def test_equal_vectors_and_zero_vectors_are_no_trouble(tmp_path: Path, kind: str
 def test_what_is_searched_exactly_in_a_moment_gets_no_index() -> None:
     assert choice.choose(15_000, 64) == "exact"
     assert choice.choose(2_000, 384) == "exact"
-    assert choice.choose(50_000, 64) == "ivf"
-    assert choice.choose(10_000, 384) == "ivf"
+    assert choice.choose(50_000, 64) == "lists"
+    assert choice.choose(10_000, 384) == "lists"
 
 
 def test_the_best_of_many_queries_at_once_are_those_of_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +138,8 @@ def test_half_precision_becomes_single_exactly() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_lists_find_nearly_all_of_the_best_also_when_lengths_differ(tmp_path: Path, skew: float, dtype: Any) -> None:
     vectors = factors(6_000, skew=skew).astype(dtype)
-    IvfIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
-    index = IvfIndex.open(tmp_path / "index", vectors)
+    ListsIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
+    index = ListsIndex.open(tmp_path / "index", vectors)
     unseen = factors(40, skew=0.0, seed=2)
     assert choice.recall(index, vectors, unseen, 50) > 0.93
     assert index.lists_read <= index.lists // 2
@@ -147,8 +147,8 @@ def test_lists_find_nearly_all_of_the_best_also_when_lengths_differ(tmp_path: Pa
 
 def test_lists_return_what_lies_in_them_best_first_with_its_product(tmp_path: Path) -> None:
     vectors = factors()
-    IvfIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
-    rows, scores = IvfIndex.open(tmp_path / "index", vectors).search(QUERIES[0], 30)
+    ListsIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
+    rows, scores = ListsIndex.open(tmp_path / "index", vectors).search(QUERIES[0], 30)
     assert len(np.unique(rows)) == 30
     np.testing.assert_allclose(scores, vectors[rows] @ QUERIES[0], rtol=2e-3)
     assert (np.diff(scores) <= 0).all()
@@ -159,15 +159,15 @@ def test_lists_return_what_lies_in_them_best_first_with_its_product(tmp_path: Pa
 def test_lists_of_bytes_tell_the_best_exactly_and_other_cosines_nearly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ivf_index, "HALF_UP_TO", 1_000)
-    monkeypatch.setattr(ivf_index, "LOOKED_UP", 15)
+    monkeypatch.setattr(lists_index, "HALF_UP_TO", 1_000)
+    monkeypatch.setattr(lists_index, "LOOKED_UP", 15)
     rng = np.random.default_rng(4)
     centres = rng.normal(size=(20, 200))
     units = unit_rows(centres[rng.integers(20, size=2_000)] + 0.7 * rng.normal(size=(2_000, 200)))
     stored = units.astype(np.float16)
     queries = units[::100]
-    IvfIndex.build(stored, tmp_path / "index", seed=3, queries=queries)
-    index = IvfIndex.open(tmp_path / "index", stored)
+    ListsIndex.build(stored, tmp_path / "index", seed=3, queries=queries)
+    index = ListsIndex.open(tmp_path / "index", stored)
     for query in queries:
         rows, scores = index.search(query, 40)
         exact = stored[rows].astype(np.float32) @ query
@@ -179,16 +179,16 @@ def test_lists_of_bytes_tell_the_best_exactly_and_other_cosines_nearly(
 
 def test_lists_give_all_items_where_more_are_asked_for_than_promising_lists_hold(tmp_path: Path) -> None:
     vectors = factors(900)
-    IvfIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
-    index = IvfIndex.open(tmp_path / "index", vectors)
+    ListsIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
+    index = ListsIndex.open(tmp_path / "index", vectors)
     assert sorted(index.search(QUERIES[0], 899)[0]) != list(range(900))
     assert sorted(index.search(QUERIES[0], 2_000)[0]) == list(range(900))
 
 
 def test_searches_of_several_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     vectors = factors()
-    IvfIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
-    index = IvfIndex.open(tmp_path / "index", vectors)
+    ListsIndex.build(vectors, tmp_path / "index", seed=3, queries=QUERIES)
+    index = ListsIndex.open(tmp_path / "index", vectors)
     limits = [20, 900] * 20
     alone = [index.search(query, limit)[0].tolist() for query, limit in zip(QUERIES, limits, strict=True)]
     with ThreadPoolExecutor(4) as threads:

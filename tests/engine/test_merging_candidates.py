@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.recommend.engine.merge import TRACE, Calibration, Lists, Part, Pool, Weights, calibrated, merge
-from apps.recommend.engine.types import Slate
+from apps.recommend.engine.types import Slate, tie_break
 
 
 def slate(scores: dict[int, float], source: str = "s") -> Slate:
@@ -107,6 +107,50 @@ def test_the_total_is_the_weighted_mean_over_the_parts_that_speak_to_the_user() 
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-6)
+
+
+lists = st.lists(
+    st.dictionaries(st.integers(0, 60) | st.integers(0, 2**31 - 1), st.sampled_from([-0.0, 0.0, 1.0, 2.5, -7.0, 1e6])),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(lists, st.integers(0, 20), st.sampled_from(["spread", "range", "rank"]), st.booleans(), st.data())
+def test_one_users_merge_is_the_pool_of_that_user(
+    told: list[dict[int, float]], history: int, calibration: Calibration, mapped: bool, data: st.DataObject
+) -> None:
+    """Totals by `Weights.totals`, each from the part that added most, and equals in the order of `tie_break`."""
+    slates = [slate(scores) for scores in told]
+    for one in slates:
+        one.rows.flags.writeable = one.scores.flags.writeable = not mapped  # as arrays mapped from a file
+    weight = st.sampled_from([0.0, 0.5, 1.0, 3.0])
+    warm, cold = (np.array([data.draw(weight) for _ in told]) for _ in range(2))
+    parts = [Part(str(n), warm[n], one, cold[n]) for n, one in enumerate(slates)]
+    merged = merge(parts, history=history, half=3.0, calibration=calibration)
+    heard = [n for n, one in enumerate(slates) if len(one)]
+    if len(heard) < 2:
+        assert merged.rows.tolist() == [row for n in heard for row in slates[n].rows.tolist()]
+        return
+    weights = Weights(warm[heard], cold[heard], 3.0)
+    pool = Pool.of([Lists(slates[n].rows[None], slates[n].scores[None]) for n in heard], calibration)
+    where = np.argsort(pool.rows)[np.searchsorted(np.sort(pool.rows), merged.rows)]
+    assert sorted(merged.rows.tolist()) == pool.rows.tolist()
+    np.testing.assert_allclose(merged.scores, weights.totals(pool, np.array([history]))[where], rtol=1e-5, atol=1e-6)
+    added = pool.values[where] * weights.of(history)
+    assert merged.source_names == tuple(str(n) for n in heard)
+    of_source = added[np.arange(len(where)), merged.source]
+    np.testing.assert_allclose(of_source, added.max(axis=1), rtol=1e-5)
+    hashes = tie_break(merged.rows)
+    before, after = merged.scores[:-1], merged.scores[1:]
+    assert ((before > after) | ((before == after) & (hashes[:-1] < hashes[1:]))).all()
+
+
+def test_a_long_tie_is_in_the_order_of_the_hash() -> None:
+    rows = np.arange(1500, dtype=np.int32)
+    alike = Slate(rows, np.ones(1500, np.float32), np.zeros(1500, np.int16), ("s",))
+    merged = merge([Part("a", 1.0, alike), Part("b", 2.0, alike)])
+    assert merged.rows.tolist() == rows[np.argsort(tie_break(rows))].tolist()
 
 
 @pytest.mark.parametrize("calibration", ["spread", "range", "rank"])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import sparse
 
@@ -139,6 +141,16 @@ def test_every_source_keeps_to_its_limit_names_no_item_twice_and_repeats_itself(
     assert len(set(first.rows.tolist())) == len(first)
     assert (np.diff(first.scores) <= 0).all()
     assert (first.rows.tolist(), first.scores.tolist()) == (again.rows.tolist(), again.scores.tolist())
+
+
+@given(st.lists(st.integers(0, N - 1), unique=True), st.lists(st.integers(0, N - 1), unique=True), st.booleans())
+def test_whoever_knows_items_is_shown_the_others_as_they_stood(told: list[int], known: list[int], mapped: bool) -> None:
+    slate = Slate.ranked(np.array(told, np.int32), -np.arange(len(told), dtype=np.float32), N, "s")
+    asked = history(*known)
+    slate.rows.flags.writeable = asked.history.rows.flags.writeable = not mapped  # as arrays mapped from a file
+    left = STAGES.create("drop_seen", {})(slate, asked, context())
+    assert left.rows.tolist() == [row for row in told if row not in known]
+    assert left.scores.tolist() == [-told.index(row) for row in left.rows.tolist()]
 
 
 @pytest.mark.parametrize("name", list(SOURCES))

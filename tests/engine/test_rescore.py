@@ -10,6 +10,7 @@ from apps.recommend.engine.context import Context
 from apps.recommend.engine.registries import STAGES
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import Evidence, Query, Slate
+from apps.recommend.engine.worth_columns import WorthColumns
 from tests import worlds
 
 
@@ -56,7 +57,7 @@ def test_a_slate_that_the_model_says_nothing_of_stays_as_it_is() -> None:
 def test_evidence_keeps_the_time_of_each_items_latest_event_on_its_way_to_a_model() -> None:
     rows, types = np.array([4, 2, 4, 9], np.int32), np.full(4, worlds.VIEW, np.int16)
     times = np.array([40, 30, 20, 10], np.int64)
-    evidence = Evidence.of_events(rows, np.ones(4, np.float32), types, worlds.WORTH, times)
+    evidence = Evidence.of_events(rows, np.ones(4, np.float32), types, WorthColumns.of(worlds.WORTH), times)
     assert evidence.times is not None
     assert dict(zip(evidence.rows.tolist(), evidence.times.tolist(), strict=True)) == {4: 40, 2: 30, 9: 10}
     known: Any = Fixed(worlds.catalog(5).ids, np.zeros(5, np.float32))

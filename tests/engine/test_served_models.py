@@ -204,3 +204,14 @@ def test_half_precision_from_disk_answers_as_single_does(tmp_path: Path) -> None
     np.testing.assert_allclose(half.contributions(query, rows), full.contributions(query, rows), rtol=1e-5)
     histories = sparse.csr_matrix((HISTORY.weights, HISTORY.rows, [0, 5, 5]), shape=(2, N))
     np.testing.assert_allclose(half.score_batch(histories), full.score_batch(histories), rtol=1e-5, atol=1e-6)
+
+
+def test_a_vector_is_remembered_for_its_own_history_only() -> None:
+    model, rows = content(), np.arange(N, dtype=np.int32)
+    other = replace(HISTORY, weights=-HISTORY.weights)
+    questions = [Query(history=HISTORY), Query(history=other), Query(history=HISTORY, seeds=other), Query()]
+    model = replace(model, indexes={"history": ExactIndex(UNITS), "seeds": ExactIndex(UNITS)})
+    for query in [*questions, *reversed(questions), *questions]:
+        found, fresh = model.best(query, ALL, 5, "s"), content().score(query, rows)
+        expected = [] if np.isnan(fresh).all() else np.argsort(-fresh)[:5].tolist()
+        assert found.rows.tolist() == expected

@@ -17,6 +17,7 @@ from apps.recommend.engine.protocols import Stage
 from apps.recommend.engine.registries import METRICS
 from apps.recommend.engine.served_model import ServedModel
 from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Slate
+from apps.recommend.engine.worth_columns import WorthColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +98,11 @@ def _queries(split: Split, items: Items) -> list[Query]:
     chosen = chosen[np.lexsort((-known.times[chosen], known.users[chosen]))]
     starts = np.searchsorted(known.users[chosen], split.users)
     ends = np.searchsorted(known.users[chosen], split.users, side="right")
+    worth = WorthColumns.of(known.worth)
     queries = []
     for user, start, end in zip(split.users, starts, ends, strict=True):
         mine = chosen[start : min(end, start + HISTORY_LIMIT)]
-        history = Evidence.of_events(rows[mine], weights[mine], known.types[mine], known.worth, known.times[mine])
+        history = Evidence.of_events(rows[mine], weights[mine], known.types[mine], worth, known.times[mine])
         queries.append(Query(history=history, now=split.at, user=int(known.user_ids[user])))
     return queries
 

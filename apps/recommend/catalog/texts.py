@@ -56,10 +56,16 @@ class TextBlock:
 
     def read(self, at: int) -> Row:
         """All texts of one item."""
-        texts, start = [], int(self.starts[at])
-        for length in self.lengths[at].tolist():
-            texts.append(str(self.content[start : start + length], "utf-8"))
-            start += length
+        start, lengths = int(self.starts[at]), self.lengths[at].tolist()
+        size = sum(lengths)
+        content = self.content[start : start + size]
+        whole = str(content, "utf-8")
+        texts, start = [], 0
+        for length in lengths:
+            # Where every character is a byte, one look at the block does for all fields.
+            end = start + length
+            texts.append(whole[start:end] if len(whole) == size else str(content[start:end], "utf-8"))
+            start = end
         return tuple(texts)
 
     def read_field(self, at: int, field: int) -> str:

@@ -133,7 +133,9 @@ class FoldInModel(ABC):
         if not len(evidence):
             return np.zeros((len(rows), 0), dtype=np.float32)
         items, inverse, weights = _merged(evidence)
-        system, liked, factors = self._system(items, weights)
+        beyond, liked = self.beyond_and_liked(weights)
+        factors = self.factors[items].astype(np.float64)
+        system = self._system(factors, beyond)
         # Hu, Koren and Volinsky, section 5: a score is a sum over the history, in a metric of this user's own.
         of_items = self.factors[rows] @ _solved(system, (factors * liked[:, None]).T)
         share = np.divide(evidence.weights, weights[inverse], out=np.zeros(len(evidence)), where=weights[inverse] > 0)
@@ -148,18 +150,30 @@ class FoldInModel(ABC):
         if not len(query.history):
             return None
         items, _, weights = _merged(query.history)
-        system, liked, factors = self._system(items, weights)
-        return _solved(system, liked @ factors).astype(np.float32)
-
-    def _system(
-        self, items: Rows, weights: Floats
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Left side of the equation, what each item pulls, the items' factors."""
-        factors = self.factors[items].astype(np.float64)
         beyond, liked = self.beyond_and_liked(weights)
+        factors = np.ascontiguousarray(self.factors[items], np.float32)
+        if len(items) > factors.shape[1]:
+            wide = factors.astype(np.float64)
+            return _solved(self._system(wide, beyond), liked @ wide).astype(np.float32)
+        from apps.recommend.engine.fold_in_loops import folded  # compiled: a second to import
+
+        return np.asarray(folded(factors, *self._eigen, beyond, liked, self.ridge(beyond.sum(keepdims=True))))
+
+    def prepare(self) -> None:
+        """Take `gram` apart now, so that no request waits for it. O(d^3)."""
+        _ = self._eigen
+
+    def _system(self, factors: NDArray[np.float64], beyond: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Left side of the equation for a history of items with these factors."""
         system = self.gram + (factors.T * beyond) @ factors
         system.reshape(-1)[:: len(system) + 1] += self.ridge(beyond.sum(keepdims=True))
-        return system, liked, factors
+        return system
+
+    @cached_property
+    def _eigen(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The eigenvectors of `gram`, one a column, and its eigenvalues, none below 0."""
+        spectrum, basis = np.linalg.eigh(self.gram.astype(np.float64))
+        return np.ascontiguousarray(basis), np.maximum(spectrum, 0)
 
     @cached_property
     def _solver(self) -> Solver:
@@ -176,9 +190,9 @@ def _solved(system: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[
     return np.asarray(np.linalg.solve(system, right) if fault else solution)
 
 
-def _merged(evidence: Evidence) -> tuple[Rows, NDArray[np.intp], NDArray[np.float64]]:
+def _merged(evidence: Evidence) -> tuple[Rows, NDArray[np.intp] | slice, NDArray[np.float64]]:
     """The different items of `evidence`, which of them each entry is, and their summed weights."""
     if len(set(evidence.rows.tolist())) == len(evidence):
-        return evidence.rows, np.arange(len(evidence)), evidence.weights.astype(np.float64)
+        return evidence.rows, slice(None), evidence.weights.astype(np.float64)
     items, inverse = np.unique(evidence.rows, return_inverse=True)
     return items, inverse, np.bincount(inverse, evidence.weights, minlength=len(items)).astype(np.float64)

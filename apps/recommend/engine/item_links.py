@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from apps.recommend.engine.link_loops import reached
 from apps.recommend.engine.products import unknown
 from apps.recommend.engine.protocols import Arrays
-from apps.recommend.engine.scratch import counting, representatives, scratch
+from apps.recommend.engine.scratch import counting, scratch
 from apps.recommend.engine.types import Query, Rows, Scores, tie_break
 
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # from, to, weight: one entry a link
@@ -70,19 +71,9 @@ class ItemLinksModel:
         return self._reached(query)
 
     def _reached(self, query: Query) -> tuple[Rows, Scores]:
-        targets, said = self._linked(query)
-        place = representatives(targets, len(self.item_ids))
-        sums = np.bincount(place, said, minlength=len(targets))
-        each = np.flatnonzero(place == counting(len(targets)))
-        return targets[each], sums[each].astype(np.float32)
-
-    def _linked(self, query: Query) -> tuple[Rows, Scores]:
-        """Where the links from the evidence lead, repeats included, and what each of them says."""
-        evidence = query.evidence
-        near = self.neighbours[evidence.rows]
-        said = self.weights[evidence.rows] * evidence.weights[:, None]
-        linked = near >= 0
-        return (near.ravel(), said.ravel()) if linked.all() else (near[linked], said[linked])
+        evidence, marks = query.evidence, scratch(len(self.item_ids))
+        rows, sums = reached(self.neighbours, self.weights, evidence.rows, evidence.weights, marks)
+        return rows, sums
 
     def score_batch(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         """Scores of every item for each row of `histories` (evidence weights, users x items); NaN: no link."""

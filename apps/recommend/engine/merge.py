@@ -1,17 +1,17 @@
 """Candidates of several sources become one ranking: for one user when serving, for many when evaluating and tuning."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from itertools import accumulate
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.recommend.engine.scratch import counting, representatives
-from apps.recommend.engine.types import Rows, Scores, Slate, best_places
+from apps.recommend.engine.types import Rows, Scores, Slate
 
 Calibration = Literal["spread", "range", "rank"]
+CALIBRATIONS = get_args(Calibration)
 
 TRACE = 0.01  # what the last of a list keeps: to be proposed is worth more than not to be
 ALIKE = 1e-12  # scores that differ by less than this part of them are all alike
@@ -135,40 +135,23 @@ def merge(
     if len(parts) == 1:
         only = parts[0]
         return Slate(only.slate.rows, only.slate.scores, np.zeros(len(only.slate), np.int16), (only.name,))
-    rows = np.concatenate([part.slate.rows for part in parts])
-    # Every candidate stands where its last entry does; what the parts say of it is gathered in that column.
-    place = representatives(rows, int(rows.max()) + 1)
-    values = np.zeros((len(parts), len(rows)), dtype=np.float32)
-    start = 0
-    for number, part in enumerate(parts):
-        end = start + len(part.slate)
-        values[number, place[start:end]] = _calibrated_list(part.slate.scores, calibration)
-        start = end
-    warm = np.array([part.weight for part in parts])
-    cold = np.array([part.weight if part.cold_weight is None else part.cold_weight for part in parts])
-    of_parts = Weights(warm, cold, half).of(history).astype(np.float32)
-    each = np.flatnonzero(place == counting(len(rows)))
-    values, rows = values[:, each], rows[each]
-    speaking = float(of_parts.sum())
-    total = (of_parts / np.float32(speaking if speaking > 0 else 1.0)) @ values
-    best = best_places(rows, total, len(rows))
-    most = (values[:, best] * of_parts[:, None]).argmax(axis=0)
-    return Slate(rows[best], total[best].astype(np.float32), most.astype(np.int16), tuple(part.name for part in parts))
+    from apps.recommend.engine.merge_loops import merged  # compiled: a second to import
+
+    known = history / (history + half)
+    counts = [_weight(part, known) for part in parts]
+    rows, total, most = merged(
+        np.concatenate([part.slate.rows for part in parts], dtype=np.int32),
+        np.concatenate([part.slate.scores for part in parts], dtype=np.float32),
+        np.array(list(accumulate(len(part.slate) for part in parts))),
+        np.array(counts, dtype=np.float32),
+        CALIBRATIONS.index(calibration),
+        ALIKE,
+        TRACE,
+    )
+    return Slate(rows, total, most, tuple(part.name for part in parts))
 
 
-def _calibrated_list(scores: Scores, calibration: Calibration) -> NDArray[np.float64]:
-    """As `calibrated`, of one list that is not empty."""
-    size = len(scores)
-    wide = np.arange(size - 1.0, -1.0, -1.0) if calibration == "rank" else scores.astype(np.float64)
-    lowest = float(wide.min())
-    above = wide - lowest
-    highest = float(above.max())
-    if highest <= ALIKE * max(abs(lowest), 1.0):
-        return np.ones(size)
-    scale = highest
-    if calibration == "spread":
-        apart = above - above.sum() / size
-        scale = math.sqrt(float(apart @ apart) / size)
-    above *= 1 / scale
-    above += TRACE
-    return above
+def _weight(part: Part, known: float) -> float:
+    """As `Weights.of`, of one part."""
+    cold = part.weight if part.cold_weight is None else part.cold_weight
+    return cold + (part.weight - cold) * known

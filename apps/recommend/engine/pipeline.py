@@ -110,7 +110,7 @@ def _digest(content: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TraceStep:
-    """What one step made of the candidates: the source's own list, or the slate as it stood after merging or a stage."""
+    """What one step made of the candidates: a source's own list, or the slate after merging or a stage."""
 
     name: str
     slate: Slate

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.recommend.engine.types import Mask, Rows
+from apps.recommend.engine.types import Rows
 
 _own = threading.local()
 _COUNTING = np.arange(16_384, dtype=np.int32)
@@ -37,11 +37,3 @@ def representatives(rows: Rows, size: int) -> NDArray[np.int32]:
     places = scratch(size)
     places[rows] = counting(len(rows))
     return places[rows]
-
-
-def among(rows: Rows, wanted: Rows, size: int) -> Mask:
-    """Which of `rows` occur in `wanted`; all below `size`. O(len(rows) + len(wanted)), without sorting."""
-    marks = scratch(size)
-    marks[rows] = 0
-    marks[wanted] = 1
-    return np.equal(marks[rows], 1)

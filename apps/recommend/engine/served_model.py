@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.recommend.engine import best_found
 from apps.recommend.engine.delta import Delta
 from apps.recommend.engine.products import parts_of_cosines, single
 from apps.recommend.engine.protocols import ExtendableModel, Index, Model, Question, VectorModel
@@ -17,6 +18,15 @@ AGAIN = 1.6  # and this much more than the first answer lets expect, where it di
 ASKED_MOST = 8  # times the limit that it is asked for at most before everything is scanned
 
 Found = tuple[Rows, Scores]
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The vectors of some rows, and which of them have none: None where all do."""
+
+    vectors: Vector
+    silent: Mask | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +43,7 @@ class ServedModel:
     to_model: Rows  # model row of each catalog row, -1: the item is newer than the model
     indexes: Mapping[Question, Index] = field(default_factory=dict)
     delta: Delta = field(default_factory=Delta.none)
+    _last: list[tuple[Evidence, Vector | None]] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def over(
@@ -121,6 +132,23 @@ class ServedModel:
             scores[places >= 0] = self.delta.vectors[places[places >= 0]] @ vector
         return scores
 
+    def gathered(self, rows: Rows) -> Gathered | None:
+        """These catalog rows with their vectors at hand, to be scored again and again; None: they have no vectors."""
+        if not hasattr(self.model, "query_vector"):
+            return None
+        known, vectors = self._vectors_of(rows, cast(VectorModel, self.model).vectors("history"))
+        return Gathered(vectors, None if known.all() else ~known)
+
+    def score_gathered(self, query: Query, gathered: Gathered) -> Scores:
+        """As `score` for the rows that were gathered; a query without seeds."""
+        vector = self._vector(query)
+        if vector is None:
+            return np.full(len(gathered.vectors), np.nan, dtype=np.float32)
+        scores: Scores = gathered.vectors @ vector
+        if gathered.silent is not None:
+            scores[gathered.silent] = np.nan
+        return scores
+
     def best(self, query: Query, eligible: Mask, limit: int, source: str) -> Slate:
         """The `limit` eligible items that answer `query` best.
 
@@ -159,15 +187,11 @@ class ServedModel:
     ) -> tuple[Slate, bool]:
         """The best of what was found and of the delta, and whether nothing else can be among them."""
         model_rows, scores = found
-        rows = self.to_catalog[model_rows]
-        keep = rows >= 0
-        keep &= eligible[rows]
-        count = int(np.count_nonzero(keep))
-        if count < len(rows):
-            rows, scores = rows[keep], scores[keep]
+        rows, scores = best_found.shown(model_rows, scores, self.to_catalog, eligible)
+        enough = len(rows) >= limit or len(model_rows) < asked
         if len(self.delta):
             rows, scores = self._with_delta(rows, scores, query, eligible)
-        return Slate.ranked(rows, scores, limit, source), count >= limit or len(model_rows) < asked
+        return best_found.best(rows, scores, limit, source), enough
 
     def _with_delta(self, rows: Rows, scores: Scores, query: Query, eligible: Mask) -> Found:
         vector = self._vector(query)
@@ -182,8 +206,21 @@ class ServedModel:
     def _vectors(self, query: Query) -> NDArray[Any]:
         return cast(VectorModel, self.model).vectors("seeds" if len(query.seeds) else "history")
 
-    def _vector(self, query: Query) -> NDArray[np.float32] | None:
-        """The vector whose products are the answer, of all evidence that the model or its delta knows."""
+    def _vector(self, query: Query) -> Vector | None:
+        """The vector whose products are the answer, of all evidence that the model or its delta knows.
+
+        The last one is remembered: several sources of a pipeline ask the same model with the same history.
+        """
+        evidence = query.evidence
+        for known, vector in self._last[-1:]:  # whole entries: another thread may put in its own meanwhile
+            if known is evidence and not len(query.seeds):
+                return vector
+        vector = self._made_vector(query)
+        if not len(query.seeds):
+            self._last[:] = [(evidence, vector)]
+        return vector
+
+    def _made_vector(self, query: Query) -> Vector | None:
         evidence = query.evidence
         if not len(self.delta) or not (self.delta.places(evidence.rows) >= 0).any():
             translated = self.query(query)
@@ -201,7 +238,8 @@ class ServedModel:
         model_rows, places = self.to_model[rows], self.delta.places(rows)
         vectors = np.zeros((len(rows), of_model.shape[1]), dtype=np.float32)
         vectors[model_rows >= 0] = single(of_model[model_rows[model_rows >= 0]])
-        vectors[places >= 0] = self.delta.vectors[places[places >= 0]]
+        if len(self.delta):
+            vectors[places >= 0] = self.delta.vectors[places[places >= 0]]
         return (model_rows >= 0) | (places >= 0), vectors
 
     def contributions(self, query: Query, rows: Rows) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from apps.recommend.engine.item_fields import ItemFields
+from apps.recommend.engine.worth_columns import WorthColumns
 
 if TYPE_CHECKING:
     from apps.recommend.engine.past_events import PastEvents
@@ -79,8 +80,10 @@ def rows_of(sorted_ids: Ids, ids: Ids) -> Rows:
     """Position of each of `ids` in the ascending `sorted_ids`, -1 where it is missing."""
     if not len(sorted_ids):
         return np.full(len(ids), -1, dtype=np.int32)
-    positions = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
-    return np.where(sorted_ids[positions] == ids, positions, -1).astype(np.int32)
+    positions = sorted_ids.searchsorted(ids)
+    rows = positions.astype(np.int32)
+    rows[sorted_ids.take(positions, mode="clip") != ids] = -1
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +173,7 @@ class Interactions:
 
     def weights(self) -> NDArray[np.float32]:
         """What each event says about taste as seen from `as_of`; see `event_weights`."""
-        return event_weights(self.types, self.times, self.values, self.worth, self.as_of)
+        return event_weights(self.types, self.times, self.values, WorthColumns.of(self.worth), self.as_of)
 
     def matrix(self) -> sparse.csr_matrix:
         """Users x items, float32: the sums of `weights()` that are positive; nothing is stored for the other pairs."""
@@ -188,35 +191,26 @@ def event_weights(
     types: NDArray[np.int16],
     times: Times,
     values: NDArray[np.float32],
-    worth: Mapping[int, EventWorth],
+    worth: WorthColumns,
     as_of: int,
 ) -> NDArray[np.float32]:
     """Each event's weight: its type's, halved every half-life; 0 for types without taste. Float32, one an event.
 
     A rating on the usual scale of 1 to 5 counts from -1 to 1 times its type's weight, with 2.5 as the neutral point.
     """
-    size = max(worth, default=0) + 1
-    weight = np.zeros(size, dtype=np.float32)
-    half_life = np.ones(size, dtype=np.float32)
-    rated = np.zeros(size, dtype=bool)
-    for code, one in worth.items():
-        if one.taste:
-            weight[code], half_life[code] = one.weight, one.half_life_days
-            rated[code] = one.name == "rate"
-    age_days = np.maximum(as_of - times, 0) / np.float32(DAY)
-    result = weight[types] * np.exp2(-age_days / half_life[types])
-    ratings = rated[types] & ~np.isnan(values)
-    if ratings.any():
-        result[ratings] *= np.clip((values[ratings] - 2.5) / 2.5, -1.0, 1.0)
-    return np.asarray(result, dtype=np.float32)
+    from apps.recommend.engine.evidence_loops import weigh  # compiled: a second to import
 
-
-UNDONE_BY = {
-    "add_to_cart": ("remove_from_cart", "purchase"),
-    "purchase": ("refund",),
-    "like": ("dislike",),
-}
-"""Which later events of the same item end what an event said: it is in nobody's cart once it was bought."""
+    return np.asarray(
+        weigh(
+            np.ascontiguousarray(types, np.int16),
+            np.ascontiguousarray(times, np.int64),
+            np.ascontiguousarray(values, np.float32),
+            as_of,
+            worth.weight,
+            worth.half_life_days,
+            worth.rated,
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,45 +238,33 @@ class Evidence:
         rows: Rows,
         weights: Scores,
         types: NDArray[np.int16],
-        worth: Mapping[int, EventWorth],
+        worth: WorthColumns,
         times: Times | None = None,
     ) -> Self:
-        """One entry an item from one entry an event, in the order of the events (latest first).
+        """One entry an item from one entry an event, in the order of the events (latest first). O(events).
 
-        An item's weights add up; its type is that of the strongest event that speaks for it and was not undone since.
+        Events of row -1 are of no item. An item's weights add up; its type is that of the strongest event that speaks
+        for it and was not undone since.
         """
         if not len(rows):
             return cls.none()
-        unique, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-        total = np.bincount(inverse, weights).astype(np.float32)
-        holds = np.where(_undone(inverse, types, worth), 0.0, weights)
-        by_item = np.lexsort((-holds, inverse))
-        strongest = by_item[np.searchsorted(inverse[by_item], np.arange(len(unique)))]
-        told = np.where(holds[strongest] > 0, types[strongest], -1)
-        order = np.argsort(first)
-        latest = None if times is None else times[first[order]]
-        return cls(unique[order].astype(np.int32), total[order], told[order].astype(np.int16), latest)
+        from apps.recommend.engine.evidence_loops import gathered  # compiled: a second to import
+
+        own, total, told, latest = gathered(
+            np.ascontiguousarray(rows, np.int32),
+            np.ascontiguousarray(weights, np.float32),
+            np.ascontiguousarray(types, np.int16),
+            np.zeros(len(rows), np.int64) if times is None else np.ascontiguousarray(times, np.int64),
+            worth.undoable,
+            worth.undoes,
+        )
+        return cls(own, total, told, None if times is None else latest)
 
     @classmethod
     def of_rows(cls, rows: Sequence[int] | Rows) -> Self:
         """Evidence of equal weight, of no event type (-1)."""
         array = np.asarray(rows, dtype=np.int32)
         return cls(array, np.ones(len(array), np.float32), np.full(len(array), -1, np.int16))
-
-
-def _undone(items: NDArray[np.integer], types: NDArray[np.int16], worth: Mapping[int, EventWorth]) -> Mask:
-    """Which events, latest first, a later one of the same item took back."""
-    codes = {one.name: code for code, one in worth.items()}
-    place = np.arange(len(types))
-    undone = np.zeros(len(types), dtype=bool)
-    for name, enders in UNDONE_BY.items():
-        said = types == codes.get(name, -1)
-        ends = np.isin(types, [codes[ender] for ender in enders if ender in codes])
-        if said.any() and ends.any():
-            last_end = np.full(int(items.max()) + 1, len(types))
-            np.minimum.at(last_end, items[ends], place[ends])
-            undone |= said & (place > last_end[items])
-    return undone
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,6 +67,11 @@ class Table:
         return len(self.kinds)
 
     @property
+    def is_large(self) -> bool:
+        """Whether tests had better look at the values that are asked for alone."""
+        return len(self) > _INDEXED
+
+    @property
     def n_lists(self) -> int:
         return len(self.list_ends) - 1
 

@@ -164,6 +164,26 @@ def test_what_did_not_change_is_shared_with_the_catalog_before() -> None:
     assert followed.growth == live.growth
 
 
+def test_a_card_that_was_read_before_follows_the_item() -> None:
+    add("a", price="1.50", title="Mug")
+    live = read()
+    before = live.cards([0, 0])
+    item_patch("a", {"price": "2.55", "title": "Jug"})
+    followed = follow(live)
+    [(external_id, card)] = followed.cards([0])
+    assert (external_id, card.title, card.price, card.available) == ("a", "Jug", "2.55", True)
+    assert live.cards([0, 0]) == before
+
+
+def test_a_card_says_that_its_item_has_expired_once_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    add("a", published_at="2030-01-01T00:00:00Z", expires_at="2030-01-02T00:00:00Z")
+    live, shown = read(), []
+    for now in (1893455999, 1893456000, 1893542399, 1893542400):
+        monkeypatch.setattr("apps.recommend.live_catalog.time.time", lambda now=now: now)
+        shown.append(live.card(0).available)
+    assert shown == [False, True, True, False]
+
+
 def test_a_price_is_shown_as_it_was_written() -> None:
     prices = ["0", "0.1", "19.99", "1.2345", "9999999999.9999", "1234567890.1"]
     add(*"abcdef")

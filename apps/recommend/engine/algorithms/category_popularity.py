@@ -9,19 +9,17 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from apps.plugins import ComponentConfig
-from apps.recommend.engine.category_shares import entries_at
+from apps.recommend.engine.category_loops import cared_for, reached, shares_of
 from apps.recommend.engine.demand import demand
 from apps.recommend.engine.errors import NotEnoughData
 from apps.recommend.engine.products import unknown
 from apps.recommend.engine.protocols import Arrays
 from apps.recommend.engine.registries import ALGORITHMS
-from apps.recommend.engine.scratch import counting, representatives
+from apps.recommend.engine.scratch import scratch
 from apps.recommend.engine.types import Evidence, Interactions, Items, Query, Rows, Scores, tie_break
 
 DEPTH = 1024  # how many of a category's best are at hand
 SAMPLED = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512])  # places in a category's list that are looked at first
-SAMPLED_STEPS = np.diff(SAMPLED, prepend=0)
-_ENDS = np.append(SAMPLED, DEPTH)
 SINGLE = 1.5  # times what a single category must say of an item that is to be found
 
 
@@ -50,19 +48,6 @@ class _Leaders:
         samples[column[at], sample[at]] = of_category.data[order[at]]
         starts = np.concatenate([[0], np.cumsum(np.minimum(sizes, DEPTH))])
         return cls(of_category.indices[order].astype(np.int32), starts, samples)
-
-    def read(self, categories: Rows, sampled: NDArray[np.float32], least: float, n_items: int) -> Rows:
-        """The items of each of `categories` down to the first of its samples that is not above 0 or below `least`.
-
-        To the end of the list where there is none such. `sampled` are the categories' samples, weighed.
-        """
-        deep = _ENDS[((sampled >= least) & (sampled > 0)).sum(axis=1)]
-        starts = self.starts[categories]
-        lengths = np.minimum(deep, self.starts[categories + 1] - starts)
-        ends = np.cumsum(lengths)
-        entries = counting(int(ends[-1])) + np.repeat(starts - (ends - lengths), lengths)
-        rows: Rows = self.rows[entries]
-        return np.asarray(rows[representatives(rows, n_items) == counting(len(rows))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +78,11 @@ class CategoryPopularityModel:
         return sparse.csr_matrix((data, self.indices, self.indptr), shape=(len(self.item_ids), self.n_categories))
 
     def score(self, query: Query, rows: Rows) -> Scores:
-        categories, care = self._cared_for(query)
-        if not len(categories):
+        care, spoken = self._cared_for(query)
+        if not spoken:
             return unknown(rows)
-        return self._shares_of(rows, categories, care)
+        scores: Scores = shares_of(self.indptr, self.indices, self.data, care, np.ascontiguousarray(rows, np.int32))
+        return scores
 
     def best_rows(self, query: Query, limit: int) -> tuple[Rows, Scores] | None:
         """The `limit` best rows and some more, with exact scores; all with a score above 0 where those are fewer.
@@ -107,44 +93,20 @@ class CategoryPopularityModel:
         """
         if limit > DEPTH:
             return None
-        categories, care = self._cared_for(query)
-        if not len(categories):
+        care, spoken = self._cared_for(query)
+        if not spoken:
             return np.empty(0, np.int32), np.empty(0, np.float32)
-        leaders = self._leaders
-        sampled = care[:, None] * leaders.samples[categories]
-        flat = sampled.ravel()
-        order = np.argsort(-flat)
-        reached = np.cumsum(np.tile(SAMPLED_STEPS, len(categories))[order] * (flat[order] > 0))
-        wanted = SINGLE * limit
-        while True:
-            enough = int(np.searchsorted(reached, wanted))
-            least = flat[order[enough]] / SINGLE if enough < len(order) else 0.0
-            rows = leaders.read(categories, sampled, least, len(self.item_ids))
-            if len(rows) >= limit or not least > 0:
-                return rows, self._shares_of(rows, categories, care)
-            wanted *= 2
+        leaders, marks = self._leaders, scratch(len(self.item_ids))
+        rows = reached(leaders.rows, leaders.starts, leaders.samples, SAMPLED, care, limit, SINGLE, marks)
+        return rows, shares_of(self.indptr, self.indices, self.data, care, rows)
 
-    def _cared_for(self, query: Query) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The categories that the evidence speaks for and how much it does for each; none where nothing is liked."""
+    def _cared_for(self, query: Query) -> tuple[NDArray[np.float32], int]:
+        """How much the evidence speaks for each category and for how many it does; 0 where nothing is liked."""
         evidence = query.evidence
-        liked = evidence.weights > 0
-        rows, weights = evidence.rows[liked], evidence.weights[liked]
-        owners, entries = entries_at(self.indptr, rows)
-        columns = self.indices[entries]
-        said = self.speaks[entries] * weights[owners]
-        place = representatives(columns, self.n_categories)
-        sums = np.bincount(place, said, minlength=len(columns))
-        each = np.flatnonzero(place == counting(len(columns)))
-        return columns[each], (sums[each] / max(float(weights.sum()), 1e-30)).astype(np.float32)
-
-    def _shares_of(self, rows: Rows, categories: NDArray[np.int32], care: NDArray[np.float32]) -> Scores:
-        cared_for = np.zeros(self.n_categories, dtype=np.float32)
-        cared_for[categories] = care
-        if len(rows) * 4 > len(self.item_ids):
-            return np.asarray((self.shares @ cared_for)[rows], dtype=np.float32)
-        owners, entries = entries_at(self.indptr, rows)
-        said = cared_for[self.indices[entries]] * self.data[entries]
-        return np.bincount(owners, said, minlength=len(rows)).astype(np.float32)
+        care, spoken = cared_for(
+            self.indptr, self.indices, self.speaks, self.n_categories, evidence.rows, evidence.weights
+        )
+        return care, int(spoken)
 
     @cached_property
     def _leaders(self) -> "_Leaders":

@@ -49,12 +49,12 @@ class Evaluation:
                     matches |= available == value
                 return matches
             case "item_id":
-                return np.isin(self._own_rows, self._named(test))
+                return np.isin(self._own_rows, self.named(test))
             case "parent_id":
                 parents = self._at(self._items.parents)
-                among = np.isin(parents, self._named(test))
+                among = np.isin(parents, self.named(test))
                 return among | (parents < 0) if test.null else among
-        return self._fields.matches(name, test, self._place)
+        return self.fields.matches(name, test, self._place)
 
     def _at(self, column: NDArray[Any]) -> NDArray[Any]:
         return column if self._rows is None else column[self._rows]
@@ -69,23 +69,24 @@ class Evaluation:
     def _own_rows(self) -> Rows:
         return np.arange(len(self._items), dtype=np.int32) if self._rows is None else self._rows
 
-    def _named(self, test: Test) -> Rows:
+    def named(self, test: Test) -> Rows:
         """Rows of the items whose ids the test names."""
-        row_of = self._fields.row_of
+        row_of = self.fields.row_of
         if row_of is None:
             raise ValueError("These items were read without a way to find them by id.")
         rows = map(row_of, test.texts)
         return np.array([row for row in rows if row is not None], dtype=np.int32)
 
     @property
-    def _fields(self) -> ItemFields:
+    def fields(self) -> ItemFields:
+        """Those of the items."""
         if self._items.fields is None:
             raise ValueError("These items were read without the fields that filters need.")
         return self._items.fields
 
     @cached_property
     def _place(self) -> Place:
-        return self._fields.place(self._rows)
+        return self.fields.place(self._rows)
 
 
 def _numbers(column: NDArray[Any], test: Test) -> Mask:

@@ -7,47 +7,41 @@ compiled version serves all, and so that a call costs what three arrays cost and
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 from numpy.typing import NDArray
 
-from apps.recommend.engine.compiled import compiled_exactly, pointer_to
+from apps.recommend.engine.compiled import compiled_exactly, compiled_for, pointer_to, read_only
 from apps.recommend.engine.value_table import NONE
 
 INT8, INT16, INT32, INT64, FLOAT64 = range(5)  # how numbers are stored
 CODES, NUMBERS, AGES, ROWS = range(4)  # what a column has: codes of a table, plain numbers, times, or its own rows
 TABLE, AMONG, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, CONSTANT = range(7)  # tests
 PUSH, NOT, AND, OR, STORE = range(5)  # steps
-HEAD, COLUMN, TERM, STEP = 8, 9, 5, 2  # how many numbers describe each
+HEAD, COLUMN, TERM, STEP = 6, 9, 4, 2  # how many numbers describe each
 DAY = 86_400.0
+
+
+def _at_places(column: NDArray[Any], at: NDArray[np.int64], into: NDArray[Any]) -> None:
+    for i in range(len(at)):
+        if at[i] >= 0:
+            into[i] = column[at[i]]
+
+
+_at_places = compiled_exactly(_at_places)
 
 
 def _read(stored: int, address: int, at: NDArray[np.int64], into: NDArray[Any], size: int) -> None:
     """The numbers at the places `at` that are not negative; `into` keeps the others."""
     if stored == INT8:
-        int8 = carray(pointer_to(address), (size,), np.int8)
-        for i in range(len(at)):
-            if at[i] >= 0:
-                into[i] = int8[at[i]]
+        _at_places(carray(pointer_to(address), (size,), np.int8), at, into)
     elif stored == INT16:
-        int16 = carray(pointer_to(address), (size,), np.int16)
-        for i in range(len(at)):
-            if at[i] >= 0:
-                into[i] = int16[at[i]]
+        _at_places(carray(pointer_to(address), (size,), np.int16), at, into)
     elif stored == INT32:
-        int32 = carray(pointer_to(address), (size,), np.int32)
-        for i in range(len(at)):
-            if at[i] >= 0:
-                into[i] = int32[at[i]]
+        _at_places(carray(pointer_to(address), (size,), np.int32), at, into)
     elif stored == INT64:
-        int64 = carray(pointer_to(address), (size,), np.int64)
-        for i in range(len(at)):
-            if at[i] >= 0:
-                into[i] = int64[at[i]]
+        _at_places(carray(pointer_to(address), (size,), np.int64), at, into)
     else:
-        float64 = carray(pointer_to(address), (size,), np.float64)
-        for i in range(len(at)):
-            if at[i] >= 0:
-                into[i] = float64[at[i]]
+        _at_places(carray(pointer_to(address), (size,), np.float64), at, into)
 
 
 def _find(address: int, size: int, rows: NDArray[np.int32], places: NDArray[np.int64]) -> None:
@@ -62,111 +56,135 @@ def _find(address: int, size: int, rows: NDArray[np.int32], places: NDArray[np.i
         places[i] = first if size > 0 and ordered[first] == rows[i] else -1
 
 
+def _compared(test: int, numbers: NDArray[np.float64], value: float, truth: NDArray[np.bool_]) -> None:
+    if test == LESS:
+        for i in range(len(truth)):
+            truth[i] = numbers[i] < value
+    elif test == LESS_EQUAL:
+        for i in range(len(truth)):
+            truth[i] = numbers[i] <= value
+    elif test == GREATER:
+        for i in range(len(truth)):
+            truth[i] = numbers[i] > value
+    else:
+        for i in range(len(truth)):
+            truth[i] = numbers[i] >= value
+
+
+_compared = compiled_exactly(_compared)
+
+
+def _among(numbers: NDArray[np.float64], values: NDArray[np.float64], null: int, truth: NDArray[np.bool_]) -> None:
+    """`null`: 1 where NaN is meant too, 2 where negative numbers are."""
+    for i in range(len(truth)):
+        found = (null == 1 and np.isnan(numbers[i])) or (null == 2 and numbers[i] < 0)
+        for value in values:
+            found |= numbers[i] == value
+        truth[i] = found
+
+
+_among = compiled_exactly(_among)
+
+
 def _tested(
-    test: int,
-    a: int,
-    b: int,
-    null: int,
-    codes: NDArray[np.int64],
-    numbers: NDArray[np.float64],
-    truth: NDArray[np.bool_],
+    told: NDArray[np.int64], codes: NDArray[np.int64], numbers: NDArray[np.float64], truth: NDArray[np.bool_]
 ) -> None:
     """Where one test is true: of `codes` for TABLE, of `numbers` for the rest."""
-    n = len(truth)
+    test, address, length, null = told[0], told[1], told[2], told[3]
     if test == CONSTANT:
         truth[:] = null != 0
     elif test == TABLE:
-        table = carray(pointer_to(a), (b,), np.bool_)
-        for i in range(n):
+        table = carray(pointer_to(address), (length,), np.bool_)
+        for i in range(len(truth)):
             truth[i] = table[codes[i]]
     elif test == AMONG:
-        values = carray(pointer_to(a), (b,), np.float64)
-        for i in range(n):
-            found = null == 1 and np.isnan(numbers[i]) or null == 2 and numbers[i] < 0
-            for value in values:
-                found |= numbers[i] == value
-            truth[i] = found
+        _among(numbers, carray(pointer_to(address), (length,), np.float64), null, truth)
     else:
-        value = carray(pointer_to(a), (b,), np.float64)[0]
-        if test == LESS:
-            for i in range(n):
-                truth[i] = numbers[i] < value
-        elif test == LESS_EQUAL:
-            for i in range(n):
-                truth[i] = numbers[i] <= value
-        elif test == GREATER:
-            for i in range(n):
-                truth[i] = numbers[i] > value
+        _compared(test, numbers, carray(pointer_to(address), (1,), np.float64)[0], truth)
+
+
+def _column(
+    told: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    now: int,
+    n_changed: int,
+    slots: NDArray[np.int64],
+    at: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    numbers: NDArray[np.float64],
+) -> None:
+    """Reads a column at `rows` into `codes` or `numbers`; `slots`: where changed rows are. Writes over `at`."""
+    holds, stored, address, length = told[0], told[1], told[2], told[3]
+    sparse, changes, changes_stored = told[4], told[5], told[6]
+    if holds == CODES:
+        codes[:] = NONE
+        if sparse:
+            _find(sparse, length, rows, at)
         else:
-            for i in range(n):
-                truth[i] = numbers[i] >= value
+            for i in range(len(rows)):
+                at[i] = rows[i] if rows[i] < length else -1
+        _read(stored, address, at, codes, length)
+        if n_changed and changes:
+            _read(changes_stored, changes, slots, codes, n_changed)
+        return
+    for i in range(len(rows)):
+        numbers[i] = at[i] = rows[i]
+    if holds != ROWS:
+        _read(stored, address, at, numbers, length)
+    if holds == AGES:
+        for i in range(len(rows)):
+            numbers[i] = (now - numbers[i]) / DAY
+
+
+def _combined(steps: NDArray[np.int64], truth: NDArray[np.bool_], depth: int, out: NDArray[np.bool_]) -> None:
+    """Works the trees out on a stack."""
+    stack = np.empty((depth, truth.shape[1]), np.bool_)
+    top = 0
+    for step in range(0, len(steps), STEP):
+        what, which = steps[step], steps[step + 1]
+        if what == PUSH:
+            stack[top] = truth[which]
+            top += 1
+            continue
+        top -= 1
+        if what == NOT:
+            stack[top] = ~stack[top]
+            top += 1
+        elif what == AND:
+            stack[top - 1] &= stack[top]
+        elif what == OR:
+            stack[top - 1] |= stack[top]
+        else:
+            out[which] = stack[top]
 
 
 _read = compiled_exactly(_read)
 _find = compiled_exactly(_find)
 _tested = compiled_exactly(_tested)
+_column = compiled_exactly(_column)
+_combined = compiled_exactly(_combined)
 
 
-@compiled_exactly
+@compiled_for(read_only(types.int64), read_only(types.int32), types.int64, types.bool_[:, ::1])
 def run(program: NDArray[np.int64], rows: NDArray[np.int32], now: int, out: NDArray[np.bool_]) -> bool:
     """Writes filter e of `rows` to `out[e]`. False, with nothing written: some row is outside the catalog."""
-    n_columns, n_terms, n_steps, depth = program[0], program[1], program[2], program[3]
-    changed, n_changed, base, size = program[4], program[5], program[6], program[7]
+    n_columns, n_terms, depth = program[0], program[1], program[2]
+    changed, n_changed, size = program[3], program[4], program[5]
     n = len(rows)
     for i in range(n):
         if rows[i] < 0 or rows[i] >= size:
             return False
-    truth = np.empty((n_terms, n), np.bool_)
     codes, numbers = np.empty(n, np.int64), np.empty(n, np.float64)
     at, slots = np.empty(n, np.int64), np.empty(n, np.int64)
     if n_changed:
         _find(changed, n_changed, rows, slots)
+    truth = np.empty((n_terms, n), np.bool_)
     terms = HEAD + n_columns * COLUMN
-    for column in range(n_columns):
-        place = HEAD + column * COLUMN
-        holds, stored, address, length = program[place], program[place + 1], program[place + 2], program[place + 3]
-        sparse, changes, changes_stored = program[place + 4], program[place + 5], program[place + 6]
-        if holds == CODES:
-            codes[:] = NONE
-            if sparse:
-                _find(sparse, length, rows, at)
-            else:
-                for i in range(n):
-                    at[i] = rows[i] if rows[i] < length else -1
-            _read(stored, address, at, codes, length)
-            if n_changed and changes:
-                _read(changes_stored, changes, slots, codes, n_changed)
-        else:
-            for i in range(n):
-                numbers[i] = at[i] = rows[i]
-            if holds != ROWS:
-                _read(stored, address, at, numbers, length)
-            if holds == AGES:
-                for i in range(n):
-                    numbers[i] = (now - numbers[i]) / DAY
-        for term in range(program[place + 7], program[place + 8]):
-            told = terms + term * TERM
-            _tested(program[told], program[told + 1], program[told + 2], program[told + 3], codes, numbers, truth[term])
-    stack = np.empty((depth, n), np.bool_)
-    top = 0
     steps = terms + n_terms * TERM
-    for step in range(n_steps):
-        what, which = program[steps + STEP * step], program[steps + STEP * step + 1]
-        if what == PUSH:
-            stack[top] = truth[which]
-            top += 1
-        elif what == NOT:
-            for i in range(n):
-                stack[top - 1, i] = not stack[top - 1, i]
-        elif what == AND:
-            top -= 1
-            for i in range(n):
-                stack[top - 1, i] &= stack[top, i]
-        elif what == OR:
-            top -= 1
-            for i in range(n):
-                stack[top - 1, i] |= stack[top, i]
-        else:
-            top -= 1
-            out[which] = stack[top]
+    for place in range(HEAD, terms, COLUMN):
+        told = program[place : place + COLUMN]
+        _column(told, rows, now, n_changed, slots, at, codes, numbers)
+        for term in range(told[7], told[8]):
+            _tested(program[terms + term * TERM : terms + (term + 1) * TERM], codes, numbers, truth[term])
+    _combined(program[steps:], truth, depth, out)
     return True

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from apps.recommend.engine.rules.named import Found, Named, Numbers, RowSet
+from apps.recommend.engine.filters import Expression
+from apps.recommend.engine.rules.named import Named, Numbers, RowSet
 from apps.recommend.engine.rules.spec import RESTRICTS, WEIGHS, RuleSpec, context_holds
 from apps.recommend.engine.types import Ids, Items, Mask, Rows
 
@@ -126,12 +127,19 @@ class ActiveRules:
         self.promotes = self._of("promote_share")
         # The last word counts: weighing goes from the rule that decides least to the one that decides most.
         self.weighs = self._of(*WEIGHS)[::-1]
+        self.filter_of, self.filters = self._filters()
         self._brought: tuple[Named, Numbers] | None = None
         self._filtered: tuple[Ids, int, RowSet] | None = None
         self._left: tuple[weakref.ref[Items], int, Mask, tuple[int, ...], Mask] | None = None
 
     def _of(self, *actions: str) -> tuple[int, ...]:
         return tuple(number for number in self.numbers if self.rules.specs[number].action in actions)
+
+    def _filters(self) -> tuple[Mapping[int, int], tuple[Expression, ...]]:
+        """The filters of the rules, and which of them is whose."""
+        of_rule = {number: self.rules.specs[number].filter for number in self.numbers}
+        filters = tuple(dict.fromkeys(one for one in of_rule.values() if one is not None))
+        return {number: filters.index(one) for number, one in of_rule.items() if one is not None}, filters
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -140,23 +148,6 @@ class ActiveRules:
     def by_name(self) -> bool:
         """Whether any of them names items."""
         return any(self.rules.specs[number].items for number in self.numbers)
-
-    def meant(self, number: int, rows: Rows, found: Found | None, items: Items, now: int) -> Mask:
-        """Which of `rows` the rule means; `found` says which are named."""
-        spec = self.rules.specs[number]
-        if spec.filter is None:
-            mask = np.zeros(len(rows), dtype=bool)
-        else:
-            mask = spec.filter.mask(items, rows, now=now)
-        if found is not None and spec.items:
-            mask[found.at_of(number)] = True
-        return mask
-
-    def meant_at(self, number: int, rows: Rows, found: Found | None, items: Items, now: int) -> Numbers | Mask:
-        """The same as an index, which for a rule that only names items is short."""
-        if found is not None and self.rules.specs[number].filter is None:
-            return found.at_of(number)
-        return self.meant(number, rows, found, items, now)
 
     @cached_property
     def brings(self) -> bool:
@@ -210,12 +201,14 @@ class ActiveRules:
         minute = now // _RECHECK
         if kept is not None and kept[0]() is items and kept[1] == minute and kept[2] is eligible:
             return kept[3], kept[4]
-        everything = np.arange(len(items), dtype=np.int32)
-        found = self.rules.named(items).look_up(everything) if self.by_name else None
+        named = self.rules.named(items) if self.by_name else None
         leaves = {}
         for number in self.restricts:
-            meant = self.meant(number, everything, found, items, now)
-            leaves[number] = ~meant if self.rules.specs[number].action == "hide" else meant
+            spec = self.rules.specs[number]
+            meant = np.zeros(len(items), dtype=bool) if spec.filter is None else spec.filter.mask(items, now=now)
+            if named is not None:
+                meant[named.rows.rows[named.of_rule[number]]] = True
+            leaves[number] = ~meant if spec.action == "hide" else meant
         numbers = self.restricts
         mask = _all_of(leaves, numbers, len(items))
         if eligible.any():

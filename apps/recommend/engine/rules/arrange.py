@@ -11,6 +11,7 @@ from apps.recommend.engine.filters import Expression
 from apps.recommend.engine.item_groups import GroupedBy, families, groups
 from apps.recommend.engine.rules.active import NO_RULES, ActiveRules
 from apps.recommend.engine.rules.bounds import Bounds
+from apps.recommend.engine.rules.meant import Meant
 from apps.recommend.engine.rules.named import Found, Numbers
 from apps.recommend.engine.rules.places import Cap, Filled, Promoted, fill, pin_places
 from apps.recommend.engine.rules.shaping import TRACE, Scale, Values, shaped
@@ -61,11 +62,12 @@ def arrange(
     earlier pages, whose items are among `excluded`. Rules that together leave no available item in the whole catalog
     are set aside, see `ActiveRules.effective`.
     """
-    bounds = Bounds(context.items, context.eligible, query.now, controls, filter, excluded, within)
+    bounds = Bounds(context.items, context.eligible, controls, excluded, within)
     if not len(active) and controls is NO_CONTROLS and min_score is None and not trace:
-        kept = bounds.mask(slate.rows).nonzero()[0][:limit]
+        kept = bounds.mask(Meant(active, context.items, slate.rows, None, query.now, filter)).nonzero()[0][:limit]
         return Arranged(slate.take(kept), np.zeros(len(kept), dtype=bool))
-    return _Arrangement(slate, bounds, active, query, limit, min_score, offset, Story() if trace else None).made()
+    story = Story() if trace else None
+    return _Arrangement(slate, bounds, active, filter, query, limit, min_score, offset, story).made()
 
 
 class _Arrangement:
@@ -76,6 +78,7 @@ class _Arrangement:
         slate: Slate,
         bounds: Bounds,
         active: ActiveRules,
+        filter: Expression | None,
         query: Query,
         limit: int,
         min_score: float | None,
@@ -83,11 +86,12 @@ class _Arrangement:
         story: Story | None,
     ) -> None:
         self.slate, self.bounds, self.active, self.query = slate, bounds, active, query
-        self.items, self.controls, self.now = bounds.items, bounds.controls, bounds.now
+        self.items, self.controls, self.now = bounds.items, bounds.controls, query.now
         self.limit, self.min_score, self.offset, self.story = limit, min_score, offset, story
         self.restricting = active.restricts
         self.entries: Numbers | None = None  # where in the pool each named row is
-        self.rows, self.found = self._pool()
+        self.rows, found = self._pool()
+        self.meant = Meant(active, self.items, self.rows, found, self.now, filter)
 
     def made(self) -> Arranged:
         ok, set_aside = self._shown()
@@ -105,7 +109,8 @@ class _Arrangement:
             filled, shown = self._filled(own, promoted, pins)
         chosen = np.array(filled.chosen, dtype=np.int64)
         pinned = np.zeros(len(chosen), dtype=bool)
-        pinned[filled.pinned] = True
+        if filled.pinned:
+            pinned[filled.pinned] = True
         result = self._slate(chosen, shown, scale.scores(values[chosen]) if changed else None)
         if self.story is None:
             return Arranged(result, pinned, set_aside)
@@ -138,15 +143,15 @@ class _Arrangement:
     def _shown(self) -> tuple[Mask, tuple[int, ...]]:
         """Which entries may be shown, and the rules set aside for that."""
         bounds, active = self.bounds, self.active
-        ok = bounds.mask(self.rows, self.story)
+        ok = bounds.mask(self.meant, self.story)
         if not active.restricts:
             return ok, ()
-        left = bounds.unrestricted(self.rows, self.found, active, active.restricts, ok)
+        left = bounds.unrestricted(self.meant, active.restricts, ok)
         # As long as anything eligible is left, the rules have left something of the catalog.
         if not left.any():
             self.restricting = active.effective(self.items, self.now, bounds.eligible)
         if self.story is not None or self.restricting != active.restricts:
-            left = bounds.unrestricted(self.rows, self.found, active, self.restricting, ok, self.story)
+            left = bounds.unrestricted(self.meant, self.restricting, ok, self.story)
         aside = active.restricts[len(self.restricting) :]  # what decides least goes first
         return left, tuple(active.rules.specs[number].id for number in aside)
 
@@ -158,16 +163,7 @@ class _Arrangement:
             with_brought[: len(values)] = values
             with_brought[len(values) :] = TRACE
             values = with_brought
-        return shaped(
-            values,
-            self.rows,
-            self.found,
-            active=self.active,
-            controls=self.controls,
-            items=self.items,
-            now=self.now,
-            user=self.query.user,
-        )
+        return shaped(values, self.meant, controls=self.controls, user=self.query.user)
 
     def _relevant(self, ok: Mask, scale: Scale) -> Mask:
         """Which of the entries that may be shown are relevant enough, by the scores the pipeline gave them."""
@@ -192,8 +188,7 @@ class _Arrangement:
         """For each rule that promotes its entries, best first, and how many places they are to have."""
         result = []
         for number in self.active.promotes:
-            meant = self.active.meant(number, self.rows, self.found, self.items, self.now)
-            mine = order[meant[order]]
+            mine = order[self.meant.by(number)[order]]
             places = min(ceil(self.active.rules.specs[number].share * self.limit - 1e-9), len(mine))
             if places > 0:
                 result.append((mine, places))
@@ -201,11 +196,12 @@ class _Arrangement:
 
     def _pins(self, ok: Mask) -> dict[int, int]:
         """The entry for each pinned place, from 0."""
-        if not self.active.pins or self.found is None or self.entries is None:
+        found = self.meant.found
+        if not self.active.pins or found is None or self.entries is None:
             return {}
         pinning = []
         for number in self.active.pins:
-            mine = self.entries[self.found.named.of_rule[number]]
+            mine = self.entries[found.named.of_rule[number]]
             pinning.append((self.active.rules.specs[number], mine[ok[mine]].tolist()))
         return pin_places(pinning, self.limit, self.offset)
 
@@ -215,7 +211,8 @@ class _Arrangement:
         """Places filled from the entries `own`; with the row that each entry is shown as, where that may be another."""
         use = own
         if promoted or pins:
-            use = np.concatenate([own, np.fromiter(pins.values(), np.int64, len(pins)), *(one for one, _ in promoted)])
+            pinned = [np.array([*pins.values()], dtype=np.int64)] if pins else []
+            use = np.concatenate([own, *pinned, *[one for one, _ in promoted]])
         known = use.tolist()
         shown, caps = self._families(use, known, pins)
         rows = self.rows[use] if shown is None else shown[use]
@@ -251,10 +248,9 @@ class _Arrangement:
         if not len(other):
             return None, [cap]
         parents = family[other]
-        ok = self.bounds.mask(parents)
-        if self.active.restricts:
-            found = None if self.found is None else self.found.named.look_up(parents)
-            ok = self.bounds.unrestricted(parents, found, self.active, self.restricting, ok)
+        found = None if self.meant.found is None else self.meant.found.named.look_up(parents)
+        meant = Meant(self.active, self.items, parents, found, self.now, self.meant.filter)
+        ok = self.bounds.unrestricted(meant, self.restricting, self.bounds.mask(meant))
         shown = self.rows.copy()
         shown[use[other[ok]]] = parents[ok]
         pinned = [*pins.values()]
@@ -275,7 +271,7 @@ class _Arrangement:
 
     def _moved(self, result: Slate, filled: Filled) -> tuple[Moved, ...]:
         movers = [*self.active.pins, *self.active.weighs, *self.active.promotes]
-        meant = {number: self.active.meant(number, self.rows, self.found, self.items, self.now) for number in movers}
+        meant = {number: self.meant.by(number) for number in movers}
         moved = []
         for place, entry in enumerate(filled.chosen):
             before = entry + 1 if entry < len(self.slate) else None

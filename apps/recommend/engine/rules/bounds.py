@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.recommend.engine.filters import Expression
-from apps.recommend.engine.rules.active import ActiveRules
-from apps.recommend.engine.rules.named import Found
+from apps.recommend.engine.rules.meant import Meant
 from apps.recommend.engine.rules.spec import Controls
 from apps.recommend.engine.rules.story import Story
 from apps.recommend.engine.types import Items, Mask, Rows
@@ -20,14 +18,13 @@ class Bounds:
 
     items: Items
     eligible: Mask  # over the catalog
-    now: int
     controls: Controls
-    filter: Expression | None = None
     excluded: Rows | None = None
     within: Mask | None = None  # over the catalog
 
-    def mask(self, rows: Rows, story: Story | None = None) -> Mask:
-        """Which of `rows` the request and the placement let through. NumPy over `rows` alone."""
+    def mask(self, meant: Meant, story: Story | None = None) -> Mask:
+        """Which of the rows the request and the placement let through. Looks at those rows alone."""
+        rows = meant.rows
         ok: Mask = self.eligible.take(rows)
         if story is not None:
             story.lost("not available", rows, ok)
@@ -35,8 +32,8 @@ class Bounds:
             ok = _kept("not in the category", self.within.take(rows), ok, rows, story)
         if self.excluded is not None and len(self.excluded):
             ok = _kept("excluded by the request", ~_among(rows, self.excluded), ok, rows, story)
-        if self.filter is not None:
-            ok = _kept("filter of the request", self.filter.mask(self.items, rows, now=self.now), ok, rows, story)
+        if meant.filter is not None:
+            ok = _kept("filter of the request", meant.by_request(), ok, rows, story)
         low, high = self.controls.price_min, self.controls.price_max
         if low is not None or high is not None:
             price = self.items.price.take(rows)
@@ -48,23 +45,22 @@ class Bounds:
 
     def unrestricted(
         self,
-        rows: Rows,
-        found: Found | None,
-        active: ActiveRules,
+        meant: Meant,
         numbers: tuple[int, ...],
         ok: Mask,
         story: Story | None = None,
     ) -> Mask:
-        """Which of those of `rows` that are `ok` the hide and include-only rules with those numbers leave."""
+        """Which of those rows that are `ok` the hide and include-only rules with those numbers leave."""
         ok = ok.copy()
         for number in numbers:
-            spec = active.rules.specs[number]
-            if story is None and spec.action == "hide":
-                ok[active.meant_at(number, rows, found, self.items, self.now)] = False
+            spec = meant.active.rules.specs[number]
+            named = meant.only_named(number) if spec.action == "hide" and story is None else None
+            if named is not None:
+                ok[named] = False
                 continue
-            meant = active.meant(number, rows, found, self.items, self.now)
-            left = ~meant if spec.action == "hide" else meant
-            ok = _kept(spec.action, left, ok, rows, story, spec.id)
+            mask = meant.by(number)
+            left = ~mask if spec.action == "hide" else mask
+            ok = _kept(spec.action, left, ok, meant.rows, story, spec.id)
         return ok
 
 

@@ -1,12 +1,13 @@
 """Scores as rules and controls change them: boosts, buries, freshness, margin, rotation."""
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.recommend.engine.rules.active import ActiveRules
-from apps.recommend.engine.rules.named import Found
+from apps.recommend.engine.rules.meant import Meant
 from apps.recommend.engine.rules.spec import Controls
-from apps.recommend.engine.types import DAY, Items, Rows, Scores, tie_break
+from apps.recommend.engine.types import DAY, Scores, tie_break
 
 TRACE = 0.01  # what the last candidate is worth, the first being worth 1 more: a boost must not multiply nothing
 SWING = 0.1  # how much of its score rotation may take from an item
@@ -23,14 +24,18 @@ class Scale:
     """
 
     def __init__(self, scores: Scores) -> None:
-        ordered = np.asarray(scores, dtype=np.float64)
-        if not bool((ordered[1:] <= ordered[:-1]).all()):  # NaN lands here too
-            ordered = -np.sort(-np.nan_to_num(ordered, nan=-np.inf))
-            finite = ordered[np.isfinite(ordered)]
-            ordered = np.clip(ordered, finite[-1] if len(finite) else 0.0, finite[0] if len(finite) else 0.0)
+        ordered = np.negative(scores, dtype=np.float64)
+        ordered.sort()  # NaN goes last
+        np.negative(ordered, out=ordered)
         self.best, self.low = (float(ordered[0]), float(ordered[-1])) if len(ordered) else (0.0, 0.0)
+        if not (isfinite(self.best) and isfinite(self.low)):
+            finite = ordered[np.isfinite(ordered)]
+            self.best, self.low = (float(finite[0]), float(finite[-1])) if len(finite) else (0.0, 0.0)
+            ordered = np.clip(np.where(np.isnan(ordered), -np.inf, ordered), self.low, self.best)
         self.span = (self.best - self.low) or 1.0
-        self.values: Values = ordered * (1.0 / self.span) + (TRACE - self.low / self.span)
+        ordered *= 1.0 / self.span
+        ordered += TRACE - self.low / self.span
+        self.values: Values = ordered
 
     def scores(self, values: Values) -> Scores:
         """`values` in the unit of the scores again."""
@@ -39,16 +44,12 @@ class Scale:
 
 def shaped(
     values: Values,
-    rows: Rows,
-    found: Found | None,
+    meant: Meant,
     *,
-    active: ActiveRules,
     controls: Controls,
-    items: Items,
-    now: int,
     user: int,
 ) -> Values:
-    """The values of `rows` after everything that multiplies them. O(rows × rules that weigh).
+    """The values of the rows after everything that multiplies them. O(rows × rules that weigh).
 
     - A boost multiplies by its strength, a bury divides by it; of several rules that mean an item one counts.
     - Freshness: × (1 + w · 2^(-age / half-life)), the age from publication.
@@ -57,10 +58,16 @@ def shaped(
       `rotation_hours`. Only items whose values differ by less than SWING can change places, and they keep them for
       the whole period.
     """
+    rows, items, now, active = meant.rows, meant.items, meant.now, meant.active
     if active.weighs:
         factors = np.ones(len(rows))
         for number in active.weighs:
-            factors[active.meant_at(number, rows, found, items, now)] = active.rules.specs[number].factor
+            factor = active.rules.specs[number].factor
+            named = meant.only_named(number)
+            if named is None:
+                np.putmask(factors, meant.by(number), factor)
+            else:
+                factors[named] = factor
         values = values * factors
     if controls.freshness_weight > 0:
         age = np.maximum(now - items.published[rows], 0) / (DAY * controls.freshness_half_life_days)

@@ -1,9 +1,10 @@
 """Leaves out what the user knows already."""
 
+import numpy as np
+
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
 from apps.recommend.engine.registries import STAGES
-from apps.recommend.engine.scratch import among
 from apps.recommend.engine.types import Query, Slate
 
 
@@ -20,4 +21,7 @@ class DropSeen:
     def __call__(self, slate: Slate, query: Query, context: Context) -> Slate:
         if not len(query.history):
             return slate
-        return slate.take(~among(slate.rows, query.history.rows, len(context.items)))
+        from apps.recommend.engine.evidence_loops import not_among  # compiled: a second to import
+
+        rows, seen = (np.ascontiguousarray(some, np.int32) for some in (slate.rows, query.history.rows))
+        return slate.take(not_among(rows, seen))

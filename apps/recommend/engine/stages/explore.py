@@ -1,5 +1,6 @@
 """Lets new items that nobody could judge yet be seen, but no more often than agreed."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,10 @@ from pydantic import Field
 
 from apps.plugins import ComponentConfig
 from apps.recommend.engine.context import Context
+from apps.recommend.engine.explore_loops import explored, in_turn, published_within
 from apps.recommend.engine.registries import STAGES
 from apps.recommend.engine.reranking import COUNT
-from apps.recommend.engine.types import DAY, Mask, Query, Slate, tie_break
+from apps.recommend.engine.types import DAY, Query, Slate
 
 
 @STAGES.register("explore")
@@ -50,42 +52,31 @@ class Explore:
 
     def __call__(self, slate: Slate, query: Query, context: Context) -> Slate:
         config = self.config
-        new = self._new(slate, query, context)
-        fresh, known = np.flatnonzero(new), np.flatnonzero(~new)
+        fresh = self._new(slate, query, context)
+        if not len(fresh):
+            return slate
         first = min(config.count, len(slate))
         drawn_from = fresh[: config.among]
         quota = min(int(config.share * first + 1e-9), len(drawn_from))
-        if not len(fresh):
-            return slate
-        drawn_from = self._in_turn(slate, drawn_from, query, context)
-        places = ((np.arange(quota) + 1) * first / (quota + 1)).astype(np.int64) if quota else np.empty(0, np.int64)
-        head = np.full(first, -1)
-        head[places] = drawn_from[:quota]
-        kept = np.flatnonzero(head < 0)
-        head[kept[: len(known)]] = known[: len(kept)]
-        order = np.concatenate([head[head >= 0], known[len(kept) :], drawn_from[quota:], fresh[config.among :]])
-        result = slate.take(order)
         if context.rng is None:
-            return result
+            # Not by score: what is at hand for all users would then be shown to all of them at once.
+            turn = int(query.now // (config.hours * 3_600)) + query.user
+            shift = turn * max(1, int(config.share * config.count)) % len(drawn_from)
+            return slate.take(explored(in_turn(slate.rows, drawn_from, shift), fresh, len(slate), first, quota))
+        drawn_from = context.rng.permutation(drawn_from)
+        order = explored(drawn_from, fresh, len(slate), first, quota)
+        result = slate.take(order)
         before = np.ones(len(result), np.float32) if result.propensities is None else result.propensities
-        chance = np.where(np.isin(order, drawn_from), 1 / max(len(drawn_from), 1), 1.0)
+        chance = np.where(np.isin(order, drawn_from), 1 / len(drawn_from), 1.0)
         return replace(result, propensities=(before * chance).astype(np.float32))
 
-    def _new(self, slate: Slate, query: Query, context: Context) -> Mask:
-        """Which entries are new and unproven."""
-        age = query.now - context.items.published[slate.rows]
-        new: Mask = (age >= 0) & (age <= self.config.days * DAY)
+    def _new(self, slate: Slate, query: Query, context: Context) -> NDArray[np.int64]:
+        """Where entries stand that are new and unproven."""
+        places: NDArray[np.int64] = published_within(
+            slate.rows, context.items.published, query.now, math.floor(self.config.days * DAY)
+        )
         model = context.models.get(self.config.evidence)
-        if model is not None and new.any():
-            wanted = model.score(Query(now=query.now), slate.rows[new])
-            new[new] = ~(wanted > self.config.least)  # NaN: the model does not know it
-        return new
-
-    def _in_turn(self, slate: Slate, places: NDArray[np.intp], query: Query, context: Context) -> NDArray[np.intp]:
-        """`places` in the order in which they are taken."""
-        if context.rng is not None:
-            return context.rng.permutation(places)
-        # Not by score: what is at hand for all users would then be shown to all of them at once.
-        by_hash = places[np.argsort(tie_break(slate.rows[places]), kind="stable")]
-        turn = int(query.now // (self.config.hours * 3_600)) + query.user
-        return np.roll(by_hash, -(turn * max(1, int(self.config.share * self.config.count)) % max(len(places), 1)))
+        if model is not None and len(places):
+            wanted = model.score(Query(now=query.now), slate.rows[places])
+            places = places[~(wanted > self.config.least)]  # NaN: the model does not know it
+        return places

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,8 @@ def catalog() -> LiveCatalog:
 
 
 @pytest.fixture
-def cache() -> Iterator[SlateCache]:
-    yield SlateCache("candidates", capacity=100_000)
+def cache() -> SlateCache:
+    return SlateCache("candidates", capacity=100_000)
 
 
 def slate(*rows: int) -> Slate:
