@@ -1,5 +1,6 @@
 """The WSGI entry point. Loads models and catalog before the first request, so that no shopper waits for them."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -32,3 +33,8 @@ def _warm_up() -> None:
 
 
 _warm_up()
+
+# What is loaded by now stays: looking through all of it for cycles, again and again, took a tenth of a request's time.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 100)
