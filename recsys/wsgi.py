@@ -18,13 +18,16 @@ def _warm_up() -> None:
     from apps.recommend import serving_state
     from apps.recommend.asking import Ask
     from apps.recommend.engine import evidence_loops, fold_in_loops, merge_loops  # noqa: F401 - compiled on import
+    from apps.recommend.engine.filters import parse
     from apps.recommend.serve import recommend
+    from apps.users.selectors import users_seen_last
 
     try:
         state = serving_state.current()
         _ = get_resolver().url_patterns  # imports every view
-        for placement in list(state.plans)[:1]:
-            recommend(Ask(placement=placement, explain=True))  # opens the cache and touches the models' pages
+        user = next(iter(users_seen_last(1)), None)
+        for placement in state.plans:  # opens caches, touches the models' pages, and compiles what is not yet
+            recommend(Ask(placement=placement, user=user, filter=parse("price >= 0"), explain=True))
     except Error as problem:
         # No database yet, or not migrated: come up all the same and answer /health; requests load what they need.
         structlog.get_logger(__name__).warning("not warmed up", problem=str(problem))

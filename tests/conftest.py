@@ -20,6 +20,7 @@ os.environ.setdefault("TEXT_ENCODER", "tfidf")  # loading torch takes ten second
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ["SERVING_REFRESH_SECONDS"] = "0"  # a thread would not see what a test's transaction holds
 os.environ.setdefault("REDIS_TIMEOUT_MS", "5000")  # a machine busy with tests is no outage
+os.environ.setdefault("REQUEST_BUDGET_MS", "60000")  # a machine busy with tests is not late
 os.environ.update(OPENBLAS_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 from recsys.env import Environment  # noqa: E402

@@ -16,7 +16,7 @@ from apps.users.models import ApiKey
 
 SCOPES = {
     "recommendations:read": "Read recommendations and search",
-    "recommendations:trace": "See how a recommendation came about, candidates and rules included",
+    "recommendations:trace": "See how answers came about",
     "events:write": "Send events",
     "catalog:read": "Read items and categories",
     "catalog:write": "Write items",

@@ -20,7 +20,17 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-MODELS = ("als", "item_knn", "content", "lexical", "popular", "trending", "bought_together", "viewed_together")
+MODELS = (
+    "als",
+    "item_knn",
+    "content",
+    "lexical",
+    "popular",
+    "popular_7d",
+    "trending",
+    "bought_together",
+    "viewed_together",
+)
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCREENSHOTS = ROOT / "var" / "screenshots"
 

@@ -43,7 +43,7 @@ def test_an_edited_placement_is_what_the_shop_shows(
         page.locator("td").get_by_role("link", name="Recommended for you").click()
         page.get_by_label("Label").fill("Loved by everybody")
         page.get_by_label("Pipeline").select_option("popular")
-        page.get_by_label("Count").fill("4")
+        page.get_by_label("Count", exact=True).fill("4")
         page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_text("was changed successfully").wait_for()
         page.screenshot(path=screenshots / "admin-placements.png")
