@@ -218,7 +218,13 @@ def _listing(made: Made, asked: Question, chain: tuple[Pipeline, ...]) -> Listin
     why: Sequence[Reason | None] = _reasons(made, asked, chain) if ask.explain else [None] * len(rows)
     told = [None if ask.properties is None else properties(catalog, row, ask.properties) for row in rows]
     columns = zip(
-        catalog.cards(rows), made.places, slate.scores.round(6).tolist(), made.pinned.tolist(), why, told, strict=True
+        catalog.cards(rows),
+        made.places,
+        slate.scores.astype(np.float64).round(6).tolist(),
+        made.pinned.tolist(),
+        why,
+        told,
+        strict=True,
     )
     return Listing(
         tuple(

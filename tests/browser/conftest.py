@@ -14,23 +14,13 @@ from apps.storefront.services import demo_shop_create, public_key_keep
 from apps.storefront.world import WorldSize
 from apps.users.services import api_key_create
 from recsys.env import ROOT
+from tests.flows.conftest import MODELS
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-MODELS = (
-    "als",
-    "item_knn",
-    "content",
-    "lexical",
-    "popular",
-    "popular_7d",
-    "trending",
-    "bought_together",
-    "viewed_together",
-)
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCREENSHOTS = ROOT / "var" / "screenshots"
 
