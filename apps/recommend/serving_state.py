@@ -4,6 +4,7 @@ A `ServingState` never changes. `current()` returns the newest one; a background
 something changed in the database, so requests neither wait for a load nor see half of one.
 """
 
+import gc
 import threading
 import time
 from dataclasses import dataclass, field
@@ -50,6 +51,11 @@ class ServingState:
     tree: CategoryTree  # as of the catalog
     _standing: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _categories: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each model that is loaded."""
+        return {name: model.version for name, model in self.models.items()}
 
     @cached_property
     def worth_digest(self) -> str:
@@ -171,15 +177,19 @@ class _Follower:
 
     def _follow(self) -> None:
         failing: type[Exception] | None = None
-        behind = False
+        behind = switched = False
         while True:
             time.sleep(0 if behind else settings.SERVING_REFRESH_SECONDS)
-            behind = False
+            before = now = None
+            if switched:
+                gc.collect()  # requests leave cycles that would keep the former versions mapped for a long while
+            behind = switched = False
             try:
                 refresh_keys()
                 before = self._state
                 now = self.refresh()
                 behind = before is not None and following.may_be_behind(before.catalog, now.catalog)
+                switched = before is not None and before.versions != now.versions
                 self._store_catalog(now.catalog)
             except Exception as problem:
                 # Whatever it is (database gone, disk full), the last state serves on and the next round tries again.
