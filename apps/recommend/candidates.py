@@ -4,7 +4,7 @@ Candidates are remembered as of the whole catalog: what is out of stock today st
 the answer is put together, so that a change of stock needs no new computation.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -63,6 +63,8 @@ class Candidates:
         slate = cache.get_or_make(
             key, question.state.catalog, make, question.deadline, shared_for=self._shared_for(pipeline)
         )
+        if slate is None and not partial:
+            self._note_late(pipeline.spec.name, "waiting")
         if slate is None:
             return partial[0] if partial else Slate.empty()
         return slate
@@ -73,10 +75,16 @@ class Candidates:
 
     def key(self, pipeline: Pipeline) -> Hashable:
         """Everything that decides what `slate` gives."""
-        profile = self.question.profile if self._personal(pipeline) else None
-        user = None if profile is None else (profile.id, profile.revision)
+        user = self.asker((pipeline,))
         standing = self.question.state.standing(pipeline.spec.digest, pipeline.spec.models)
         return (standing, user, *self._asked())
+
+    def asker(self, pipelines: Sequence[Pipeline]) -> tuple[int, int] | None:
+        """Whom, and as of which revision, what these pipelines give is for; None: for everybody."""
+        if not any(map(self._personal, pipelines)):
+            return None
+        profile = self.question.profile
+        return None if profile is None else (profile.id, profile.revision)
 
     def _personal(self, pipeline: Pipeline) -> bool:
         return pipeline.spec.personal and self.question.personalised
@@ -110,7 +118,7 @@ class Candidates:
 
         def propose(step: SourceStep, query: Query, context: Context) -> Slate:
             try:
-                return self._propose(step, query, context, present, remember=remember)
+                return self._propose(name, step, query, context, present, remember=remember)
             except Exception:
                 # A broken plug-in or model must not empty a shelf: the other sources answer, or the next pipeline.
                 log.exception("source failed", pipeline=name, source=step.spec.name, placement=question.plan.placement)
@@ -126,13 +134,14 @@ class Candidates:
             self._note_failure(name, "stages")
             return Slate.empty()
         for source in answer.late:
-            LATE_SOURCES.labels(pipeline=name, source=source).inc()
-            self.late.append(f"{name}:{source}")
+            self._note_late(name, source)
         if question.ask.trace:
             self.answers[name] = answer
         return answer.slate.take(slice(0, POOL))
 
-    def _propose(self, step: SourceStep, query: Query, context: Context, present: Mask, *, remember: bool) -> Slate:
+    def _propose(
+        self, pipeline: str, step: SourceStep, query: Query, context: Context, present: Mask, *, remember: bool
+    ) -> Slate:
         asks = getattr(step.source, "asks", "history")
         models = tuple(name for key in ("model", "meaning") if (name := step.spec.config.get(key)))
         if not models:
@@ -148,7 +157,14 @@ class Candidates:
             self.question.deadline,
             shared_for=settings.RESULT_CACHE_SECONDS,
         )
-        return Slate.empty() if slate is None else slate
+        if slate is None:  # somebody else computes it, and is not done in time
+            self._note_late(pipeline, step.spec.name)
+            return Slate.empty()
+        return slate
+
+    def _note_late(self, pipeline: str, source: str) -> None:
+        LATE_SOURCES.labels(pipeline=pipeline, source=source).inc()
+        self.late.append(f"{pipeline}:{source}")
 
     def _note_failure(self, pipeline: str, step: str) -> None:
         PIPELINE_FAILURES.labels(pipeline=pipeline, step=step).inc()

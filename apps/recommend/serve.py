@@ -129,8 +129,10 @@ def _remembered(asked: Question, chain: tuple[Pipeline, ...]) -> Made:
     ask = asked.ask
     if ask.trace:
         return _make(asked, chain)
+    candidates = Candidates.of(asked)
     key = (
-        Candidates.of(asked).key(chain[0]),
+        candidates.key(chain[0]),
+        candidates.asker(chain),
         asked.plan.digest,
         asked.active.ids,
         ask.pipeline,

@@ -1,6 +1,6 @@
 """The REST doors: validate, ask, serialise."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpResponse
@@ -82,10 +82,8 @@ class RecommendationView(APIView):
     shape: type[shapes.OptionsSerializer] = shapes.EverybodyOptions
     id_field = ""  # what the path names
 
-    @staticmethod
-    def ask(options: dict[str, Any], user: str | None, named: str = "") -> Ask:
-        """The question that these options put, for this user, about what the path names."""
-        raise NotImplementedError
+    ask: Callable[..., Ask]
+    """`ask(options, user, named)`: the question that these options put, for this user, about what the path names."""
 
     def answer(self, request: Request, named: str = "") -> HttpResponse:
         """What the view's methods do."""

@@ -7,7 +7,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.catalog.services import item_patch
+from apps.recommend import result_cache
 from apps.recommend.engine.sources.nearest_to_user import NearestToUser
+from apps.recommend.models import Placement
 from apps.users.services import api_key_create
 from tests.factories import client
 
@@ -132,3 +134,26 @@ def test_when_time_is_over_the_fallbacks_answer_and_are_named(
     assert body["fallback"] is not None
     monkeypatch.undo()
     assert api.get(HOME, {"limit": 5}).json()["fallback"] is None  # nothing of it was remembered
+
+
+def test_what_a_personal_fallback_made_for_one_shopper_is_not_shown_to_another(
+    trained_shop: None, api: APIClient
+) -> None:
+    Placement.objects.filter(key="bought-together").update(pipeline="popular-1d", fallback=["home"])
+
+    def asked(user: str) -> list[str]:
+        return ids(api.get(f"{V1}/recommendations/user/{user}", {"placement": "bought-together", "limit": 8}))
+
+    mugs, lamps = asked("shopper-1"), asked("shopper-2")
+    result_cache.clear()
+    assert (asked("shopper-2"), asked("shopper-1")) == (lamps, mugs)
+    assert mugs != lamps
+
+
+def test_a_list_made_while_somebody_else_computed_the_right_one_is_not_remembered(
+    trained_shop: None, api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_cache.SlateCache, "get_or_make", lambda *said, **more: None)
+    assert api.get(HOME, {"limit": 5}).json()["fallback"] is not None
+    monkeypatch.undo()
+    assert api.get(HOME, {"limit": 5}).json()["fallback"] is None
